@@ -1,0 +1,99 @@
+import PluginKit
+
+/// Services by nf_tables: maps of addresses to endpoints, programmed over netlink without any child process.
+package final class NFTablesBackend: ProxyPlugin {
+  private let host: HostServices
+  private let settings: Settings
+  private let open: () throws(TransportFault) -> any NetlinkTransport
+  private var programmer: Programmer?
+
+  package convenience init(host: HostServices, configuration: [String: String]) throws(BackendFault) {
+    try self.init(host: host, configuration: configuration) { () throws(TransportFault) in try NetlinkSocket() }
+  }
+
+  /// - Parameter open: makes the transport; called once for each of `probe`, `start`, `cleanup` and `listOwned`.
+  package init(
+    host: HostServices, configuration: [String: String], open: @escaping () throws(TransportFault) -> any NetlinkTransport
+  ) throws(BackendFault) {
+    self.host = host
+    self.open = open
+    settings = try Settings(configuration)
+  }
+
+  package func probe() throws(BackendFault) {
+    try Support.probe(try connect(), settings)
+  }
+
+  package func start() throws(BackendFault) {
+    let host = host
+    programmer = Programmer(
+      try connect(), settings: settings, isCancelled: { host.isCancelled }, log: { host.log(.warning, $0) })
+  }
+
+  package func stop() { programmer = nil }
+
+  package func cleanup(removed: (String) -> Void) throws(BackendFault) {
+    try Cleanup.removeTables(try connect(), removed)
+  }
+
+  package func listOwned(_ owned: (String) -> Void) throws(BackendFault) {
+    try Cleanup.list(try connect(), owned)
+  }
+
+  package func sync(_ batch: ProxyBatchView, failed: (String, BackendFault) -> Void) throws(BackendFault) {
+    guard let programmer else { throw BackendFault(.invalid, "sync before start") }
+    if batch.isReset { try programmer.beginLoad() }
+    guard programmer.isLoading || programmer.isLoaded else {
+      throw BackendFault(.retry, "generation \(batch.generation): a full load has to come first")
+    }
+    func report(_ change: Change, _ fault: BackendFault) {
+      guard let key = change.serviceKey else { return }
+      host.log(.warning, "service port not programmed", ["service": key, "error": fault.message, "generation": "\(batch.generation)"])
+      failed(key, fault)
+    }
+    let changes = read(batch, programmer, report)
+    try programmer.apply(changes, failed: report)
+    if batch.isComplete { try programmer.completeLoad() }
+  }
+
+  /// A key that is removed and set in one batch is set; one set twice is set as the last one says.
+  private func read(_ batch: ProxyBatchView, _ programmer: Programmer, _ failed: (Change, BackendFault) -> Void) -> [Change] {
+    var changes: [Change] = []
+    var places: [String: Int] = [:]
+    for raw in batch.upserts {
+      let (port, fault) = ServicePort.read(raw)
+      if let fault {
+        programmer.refuse(.upsert(port), fault, failed)
+        continue
+      }
+      if let place = places[port.key], changes.indices.contains(place) {
+        changes[place] = .upsert(port)
+      } else {
+        places[port.key] = changes.count
+        changes.append(.upsert(port))
+      }
+    }
+    // A key that changes its family leaves the other family's table.
+    for case .upsert(let port) in changes {
+      for family in Family.allCases where family != port.family && programmer.tables[family]?.services[port.key] != nil {
+        changes.append(.removal(key: port.key, family))
+      }
+    }
+    for raw in batch.removals {
+      let key = raw.text
+      if places[key] != nil { continue }
+      for family in Family.allCases where programmer.tables[family]?.services[key] != nil {
+        changes.append(.removal(key: key, family))
+      }
+    }
+    return changes
+  }
+
+  private func connect() throws(BackendFault) -> NetlinkConnection {
+    do throws(TransportFault) {
+      return NetlinkConnection(try open())
+    } catch {
+      throw Failure.fault("nf_tables", error)
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import CNetfilter
+
+/// Turns messages into libnftnl objects and those into netlink bytes.
+package struct Encoder {
+  package let layouts: [Family: Layout]
+  private let bytes: BatchBytes
+
+  private init(_ bytes: BatchBytes, _ layouts: [Family: Layout]) {
+    self.bytes = bytes
+    self.layouts = layouts
+  }
+
+  /// - Parameter commit: false makes a batch the kernel only checks.
+  package static func batch(_ messages: [Message], layouts: [Family: Layout], sequence: UInt32, commit: Bool = true) -> BatchBytes {
+    let bytes = BatchBytes(sequence: sequence)
+    let encoder = Encoder(bytes, layouts)
+    bytes.begin()
+    for (index, message) in messages.enumerated() { encoder.encode(message, index) }
+    bytes.acknowledgeLast()
+    if commit { bytes.end() }
+    return bytes
+  }
+
+  private func encode(_ message: Message, _ origin: Int) {
+    switch message {
+    case .addTable(let family): encodeTable(family, NFT_MSG_NEWTABLE, NLM_F_CREATE, origin)
+    case .deleteTable(let family): encodeTable(family, NFT_MSG_DELTABLE, 0, origin)
+    case .addMap(let family, let map): encodeMap(family, map, origin)
+    case .addChain(let family, let name, let hook): encodeChain(family, name, hook, NFT_MSG_NEWCHAIN, NLM_F_CREATE, origin)
+    case .deleteChain(let family, let name): encodeChain(family, name, nil, NFT_MSG_DELCHAIN, 0, origin)
+    case .flushChain(let family, let name): encodeRule(family, name, nil, NFT_MSG_DELRULE, 0, origin)
+    case .addRule(let family, let chain, let rule):
+      encodeRule(family, chain, rule, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, origin)
+    case .addElements(let family, let map, let elements):
+      encodeElements(family, map, elements, NFT_MSG_NEWSETELEM, NLM_F_CREATE, origin)
+    case .deleteElements(let family, let map, let elements): encodeElements(family, map, elements, NFT_MSG_DELSETELEM, 0, origin)
+    }
+  }
+
+  private func encodeTable(_ family: Family, _ type: nf_tables_msg_types, _ flags: Int32, _ origin: Int) {
+    guard let table = nftnl_table_alloc() else { return }
+    defer { nftnl_table_free(table) }
+    nftnl_table_set_str(table, attribute(NFTNL_TABLE_NAME), Layout.table)
+    if type == NFT_MSG_NEWTABLE {
+      UserData.comment(Layout.tableComment).with { nftnl_table_set_data(table, attribute(NFTNL_TABLE_USERDATA), $0, $1) }
+    }
+    bytes.message(type.rawValue, family, flags: UInt32(flags), origin: origin) { nftnl_table_nlmsg_build_payload($0, table) }
+  }
+
+  private func encodeChain(
+    _ family: Family, _ name: String, _ hook: Chain.Hook?, _ type: nf_tables_msg_types, _ flags: Int32, _ origin: Int
+  ) {
+    guard let chain = nftnl_chain_alloc() else { return }
+    defer { nftnl_chain_free(chain) }
+    nftnl_chain_set_str(chain, attribute(NFTNL_CHAIN_TABLE), Layout.table)
+    nftnl_chain_set_str(chain, attribute(NFTNL_CHAIN_NAME), name)
+    if let hook {
+      nftnl_chain_set_str(chain, attribute(NFTNL_CHAIN_TYPE), "nat")
+      nftnl_chain_set_u32(chain, attribute(NFTNL_CHAIN_HOOKNUM), hook.rawValue)
+      nftnl_chain_set_s32(chain, attribute(NFTNL_CHAIN_PRIO), hook.priority)
+    }
+    bytes.message(type.rawValue, family, flags: UInt32(flags), origin: origin) { nftnl_chain_nlmsg_build_payload($0, chain) }
+  }
+
+  private func encodeRule(
+    _ family: Family, _ chain: String, _ value: Rule?, _ type: nf_tables_msg_types, _ flags: Int32, _ origin: Int
+  ) {
+    guard let rule = nftnl_rule_alloc() else { return }
+    defer { nftnl_rule_free(rule) }
+    nftnl_rule_set_str(rule, attribute(NFTNL_RULE_TABLE), Layout.table)
+    nftnl_rule_set_str(rule, attribute(NFTNL_RULE_CHAIN), chain)
+    if let value {
+      for expression in value.expressions {
+        if let object = expression.object() { nftnl_rule_add_expr(rule, object) }
+      }
+      UserData.rule(value).with { nftnl_rule_set_data(rule, attribute(NFTNL_RULE_USERDATA), $0, $1) }
+    }
+    bytes.message(type.rawValue, family, flags: UInt32(flags), origin: origin) { nftnl_rule_nlmsg_build_payload($0, rule) }
+  }
+
+  private func encodeMap(_ family: Family, _ map: MapKind, _ origin: Int) {
+    guard let set = nftnl_set_alloc() else { return }
+    defer { nftnl_set_free(set) }
+    nftnl_set_set_str(set, attribute(NFTNL_SET_TABLE), Layout.table)
+    nftnl_set_set_str(set, attribute(NFTNL_SET_NAME), map.name)
+    // Names a set inside its transaction only; the kernel insists on one.
+    nftnl_set_set_u32(set, attribute(NFTNL_SET_ID), UInt32(clamping: map.rawValue + 1))
+    nftnl_set_set_u32(set, attribute(NFTNL_SET_KEY_TYPE), map.key.type(family))
+    nftnl_set_set_u32(set, attribute(NFTNL_SET_KEY_LEN), UInt32(clamping: map.key.width(family)))
+    switch map.value {
+    case .none: nftnl_set_set_u32(set, attribute(NFTNL_SET_FLAGS), 0)
+    case .verdict:
+      nftnl_set_set_u32(set, attribute(NFTNL_SET_FLAGS), NFT_SET_MAP.rawValue)
+      nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_TYPE), swl_nft_data_verdict())
+      nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_LEN), 0)
+    case .parts(let parts):
+      nftnl_set_set_u32(set, attribute(NFTNL_SET_FLAGS), NFT_SET_MAP.rawValue)
+      nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_TYPE), parts.type(family))
+      nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_LEN), UInt32(clamping: parts.width(family)))
+    }
+    UserData.byteOrders(of: map).with { if $1 > 0 { nftnl_set_set_data(set, attribute(NFTNL_SET_USERDATA), $0, $1) } }
+    bytes.message(NFT_MSG_NEWSET.rawValue, family, flags: UInt32(NLM_F_CREATE), origin: origin) {
+      nftnl_set_nlmsg_build_payload($0, set)
+    }
+  }
+
+  /// Elements of one message value may need several netlink messages: an attribute ends at 64 KiB.
+  private func encodeElements(
+    _ family: Family, _ map: MapKind, _ elements: [Element], _ type: nf_tables_msg_types, _ flags: Int32, _ origin: Int
+  ) {
+    guard let set = nftnl_set_alloc() else { return }
+    defer { nftnl_set_free(set) }
+    nftnl_set_set_str(set, attribute(NFTNL_SET_TABLE), Layout.table)
+    nftnl_set_set_str(set, attribute(NFTNL_SET_NAME), map.name)
+    for element in elements {
+      if let object = element.object(family, map, withValue: type == NFT_MSG_NEWSETELEM) { nftnl_set_elem_add(set, object) }
+    }
+    guard let iterator = nftnl_set_elems_iter_create(set) else { return }
+    defer { nftnl_set_elems_iter_destroy(iterator) }
+    var more = true
+    while more {
+      bytes.message(type.rawValue, family, flags: UInt32(flags), origin: origin) {
+        more = nftnl_set_elems_nlmsg_build_payload_iter($0, iterator) > 0
+      }
+    }
+  }
+}
+
+/// libnftnl names attributes by enums and takes them as 16-bit numbers.
+func attribute(_ name: some RawRepresentable<UInt32>) -> UInt16 { UInt16(truncatingIfNeeded: name.rawValue) }
+func attribute(_ name: Int) -> UInt16 { UInt16(truncatingIfNeeded: name) }

@@ -1,0 +1,104 @@
+import CNetfilter
+
+extension Element {
+  /// The element as a libnftnl object, owned by the caller until it is added to a set.
+  func object(_ family: Family, _ map: MapKind, withValue: Bool) -> OpaquePointer? {
+    guard let object = nftnl_set_elem_alloc() else { return nil }
+    withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { scratch in
+      let key = write(map.key, family, asKey: true, to: scratch)
+      _ = nftnl_set_elem_set(object, attribute(NFTNL_SET_ELEM_KEY), scratch.baseAddress, UInt32(clamping: key))
+      guard withValue else { return }
+      switch map.value {
+      case .none: break
+      case .verdict:
+        nftnl_set_elem_set_u32(object, attribute(NFTNL_SET_ELEM_VERDICT), UInt32(bitPattern: NFT_GOTO.rawValue))
+        _ = nftnl_set_elem_set_str(object, attribute(NFTNL_SET_ELEM_CHAIN), reference.chain)
+      case .parts(let parts):
+        let value = write(parts, family, asKey: false, to: scratch)
+        _ = nftnl_set_elem_set(object, attribute(NFTNL_SET_ELEM_DATA), scratch.baseAddress, UInt32(clamping: value))
+      }
+    }
+    return object
+  }
+
+  /// Lays the parts out as registers hold them: each from a word's first byte on, the rest of its words zero.
+  private func write(_ parts: [MapKind.Part], _ family: Family, asKey: Bool, to bytes: UnsafeMutableRawBufferPointer) -> Int {
+    var offset = 0
+    var isFirstAddress = asKey
+    let hasIndex = asKey && parts.count > 1
+    for part in parts {
+      let width = part.width(family)
+      guard offset + width <= bytes.count else { return offset }
+      switch part {
+      case .address:
+        let address = isFirstAddress ? key.address : target.address
+        isFirstAddress = false
+        if family == .ipv4 {
+          bytes.storeBytes(of: UInt32(truncatingIfNeeded: address.low).bigEndian, toByteOffset: offset, as: UInt32.self)
+        } else {
+          bytes.storeBytes(of: address.high.bigEndian, toByteOffset: offset, as: UInt64.self)
+          bytes.storeBytes(of: address.low.bigEndian, toByteOffset: offset + 8, as: UInt64.self)
+        }
+      case .proto:
+        bytes.storeBytes(of: 0, toByteOffset: offset, as: UInt32.self)
+        bytes.storeBytes(of: key.proto, toByteOffset: offset, as: UInt8.self)
+      case .port:
+        let port = asKey ? key.port : target.port
+        bytes.storeBytes(of: 0, toByteOffset: offset, as: UInt32.self)
+        bytes.storeBytes(of: port.bigEndian, toByteOffset: offset, as: UInt16.self)
+      case .number:
+        bytes.storeBytes(of: hasIndex ? index : serviceClass.rawValue, toByteOffset: offset, as: UInt32.self)
+      }
+      offset += width
+    }
+    return offset
+  }
+
+  /// Reads an element the kernel answered with; nil when it has not the shape of the map.
+  static func read(_ family: Family, _ map: MapKind, _ object: OpaquePointer) -> (Element, chain: String?)? {
+    var element = Element(FrontendKey(address: Address(), port: 0, proto: 0, isNodePort: map.isNodePort), .refuse)
+    var length: UInt32 = 0
+    guard let key = nftnl_set_elem_get(object, attribute(NFTNL_SET_ELEM_KEY), &length) else { return nil }
+    guard element.parse(map.key, family, asKey: true, UnsafeRawBufferPointer(start: key, count: Int(length))) else { return nil }
+    switch map.value {
+    case .none: return (element, nil)
+    case .verdict:
+      let chain = nftnl_set_elem_get_str(object, attribute(NFTNL_SET_ELEM_CHAIN)).map { String(cString: $0) }
+      return (element, chain)
+    case .parts(let parts):
+      guard let value = nftnl_set_elem_get(object, attribute(NFTNL_SET_ELEM_DATA), &length) else { return nil }
+      guard element.parse(parts, family, asKey: false, UnsafeRawBufferPointer(start: value, count: Int(length))) else { return nil }
+      return (element, nil)
+    }
+  }
+
+  private mutating func parse(_ parts: [MapKind.Part], _ family: Family, asKey: Bool, _ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard bytes.count >= parts.width(family) else { return false }
+    var offset = 0
+    var isFirstAddress = asKey
+    let hasIndex = asKey && parts.count > 1
+    for part in parts {
+      let width = part.width(family)
+      let slice = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + width])
+      switch part {
+      case .address:
+        let address = Address(network: slice, family)
+        if isFirstAddress { key.address = address } else { target.address = address }
+        isFirstAddress = false
+      case .proto: key.proto = slice.loadUnaligned(as: UInt8.self)
+      case .port:
+        let port = UInt16(bigEndian: slice.loadUnaligned(as: UInt16.self))
+        if asKey { key.port = port } else { target.port = port }
+      case .number:
+        let number = slice.loadUnaligned(as: UInt32.self)
+        if hasIndex { index = number } else { serviceClass = ServiceClass(rawValue: number) }
+      }
+      offset += width
+    }
+    return true
+  }
+}
+
+extension MapKind {
+  var isNodePort: Bool { self == .serviceNodePorts || self == .nodePortEndpoints || self == .nodePortClasses }
+}

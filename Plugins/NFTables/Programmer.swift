@@ -1,0 +1,191 @@
+import Glibc
+import PluginKit
+
+/// Brings changes into the kernel: cut into transactions, with the state known here following each commit.
+package final class Programmer {
+  /// Elements of one transaction: enough to make its fixed cost vanish, few enough that the kernel's lock is held for
+  /// milliseconds.
+  package static let transactionLimit = 4096
+
+  package let tables: [Family: TableState]
+  private let layouts: [Family: Layout]
+  private let connection: NetlinkConnection
+  private let isCancelled: () -> Bool
+  private let log: (String) -> Void
+  /// An answer of the kernel was lost, or its table is not what we thought.
+  package private(set) var isSuspect = false
+  package private(set) var isLoading = false
+  package private(set) var isLoaded = false
+
+  package init(
+    _ connection: NetlinkConnection, settings: Settings, isCancelled: @escaping () -> Bool = { false },
+    log: @escaping (String) -> Void = { _ in }
+  ) {
+    self.connection = connection
+    self.isCancelled = isCancelled
+    self.log = log
+    layouts = Dictionary(uniqueKeysWithValues: Family.allCases.map { ($0, Layout(family: $0, settings: settings)) })
+    tables = layouts.mapValues { TableState($0) }
+  }
+
+  private var orderedTables: [TableState] { Family.allCases.compactMap { tables[$0] } }
+
+  // MARK: - Full load
+
+  /// Reads the kernel back; from now on what is there counts as unclaimed.
+  package func beginLoad() throws(BackendFault) {
+    isLoaded = false
+    isLoading = false
+    let readback = Readback(connection)
+    var messages: [Message] = []
+    for table in orderedTables {
+      let kernel = try readback.table(table.family)
+      messages += table.adopt(kernel)
+      if table.isDeferred { log("table \(table.family.name) \(Layout.table) has another layout and will be replaced as a whole") }
+    }
+    try exchangeOrThrow(messages)
+    isSuspect = false
+    isLoading = true
+  }
+
+  /// Removes what the load did not mention.
+  package func completeLoad() throws(BackendFault) {
+    for table in orderedTables {
+      if table.isDeferred {
+        try exchangeOrThrow(table.replacement())
+        table.replaced()
+        continue
+      }
+      for sweep in table.sweeps(limit: Self.transactionLimit / 4) {
+        try checkCancelled()
+        try apply([[sweep]]) { _, fault in log(fault.message) }
+      }
+      try exchangeOrThrow(table.tidying())
+      table.tidied()
+    }
+    isLoading = false
+    isLoaded = true
+  }
+
+  // MARK: - Changes
+
+  /// - Parameter failed: called for each change that could not be made while the others were.
+  package func apply(_ changes: [Change], failed: (Change, BackendFault) -> Void) throws(BackendFault) {
+    if isSuspect { try restore() }
+    let grouping = Grouping(changes, tables)
+    for conflict in grouping.conflicts { refuse(conflict.change, conflict.fault, failed) }
+    var pending: [[Change]] = []
+    var weight = 0
+    for group in grouping.groups {
+      pending.append(group)
+      weight += group.reduce(0) { $0 + $1.weight }
+      if weight >= Self.transactionLimit {
+        try checkCancelled()
+        try apply(pending, failed: failed)
+        pending = []
+        weight = 0
+      }
+    }
+    try apply(pending, failed: failed)
+    retireClasses()
+  }
+
+  /// A service port that cannot be programmed: what the kernel has for it stays.
+  package func refuse(_ change: Change, _ fault: BackendFault, _ failed: (Change, BackendFault) -> Void) {
+    if isLoading, case .upsert(let port) = change { tables[port.family]?.hold(port) }
+    failed(change, fault)
+  }
+
+  /// One transaction; when the kernel refuses it, its halves, down to the group that is at fault.
+  private func apply(_ groups: [[Change]], afterRestoring: Bool = false, failed: (Change, BackendFault) -> Void) throws(BackendFault) {
+    let changes = groups.flatMap { $0 }
+    if changes.isEmpty { return }
+    let deltas = orderedTables.map { ($0, $0.delta(for: changes)) }
+    let messages = deltas.flatMap { $0.isDeferred ? [] : $1.messages($0.layout) }
+    func commit() { for (table, delta) in deltas { table.commit(changes, delta) } }
+
+    switch connection.exchange(messages, layouts: layouts) {
+    case .committed: commit()
+    case .unknown(let fault):
+      // What is true must be read; what is wanted is known.
+      commit()
+      isSuspect = true
+      log("transaction of \(messages.count) requests: \(fault.text); reading the kernel back")
+      try restore()
+    case .refused(let refusals):
+      let fault = Failure.fault(refusals, messages)
+      let kind = Failure.kind(of: refusals)
+      if kind == .denied || kind == .transient { throw fault }
+      if kind == .surprise, !afterRestoring {
+        log("\(fault.message); reading the kernel back")
+        try restore()
+        return try apply(groups, afterRestoring: true, failed: failed)
+      }
+      if groups.count > 1 {
+        let middle = groups.count / 2
+        try apply(Array(groups.prefix(middle)), afterRestoring: afterRestoring, failed: failed)
+        try apply(Array(groups.dropFirst(middle)), afterRestoring: afterRestoring, failed: failed)
+      } else {
+        for change in changes { refuse(change, fault, failed) }
+      }
+    }
+  }
+
+  /// In a transaction of its own, after packets that read the old class are through. Not worth failing for: what stays now is
+  /// removed later.
+  private func retireClasses() {
+    for table in orderedTables where !table.isDeferred && !isLoading {
+      let unused = table.unusedClasses()
+      if unused.isEmpty { continue }
+      switch connection.exchange(table.layout.removal(of: unused), layouts: layouts) {
+      case .committed: table.forget(unused)
+      case .refused(let refusals): log("remove chains without use: \(Failure.fault(refusals, table.layout.removal(of: unused)).message)")
+      case .unknown(let fault):
+        log("remove chains without use: \(fault.text)")
+        isSuspect = true
+      }
+    }
+  }
+
+  // MARK: - Repair
+
+  /// Makes the kernel's tables again what they are known to be.
+  package func restore() throws(BackendFault) {
+    isSuspect = true
+    let readback = Readback(connection)
+    var last = BackendFault(.retry, "table \(Layout.table) changes under our hands")
+    attempts: for _ in 0..<3 {
+      for table in orderedTables {
+        for part in table.restoration(of: try readback.table(table.family), limit: Self.transactionLimit) {
+          switch connection.exchange(part, layouts: layouts) {
+          case .committed: continue
+          case .unknown(let fault):
+            last = Failure.fault("restore table \(table.family.name) \(Layout.table)", fault)
+            continue attempts
+          case .refused(let refusals):
+            last = Failure.fault(refusals, part)
+            if Failure.kind(of: refusals) != .surprise { throw last }
+            continue attempts
+          }
+        }
+      }
+      isSuspect = false
+      return
+    }
+    throw BackendFault(.retry, last.message, errno: last.osErrno)
+  }
+
+  private func exchangeOrThrow(_ messages: [Message]) throws(BackendFault) {
+    switch connection.exchange(messages, layouts: layouts) {
+    case .committed: return
+    case .unknown(let fault):
+      isSuspect = true
+      throw Failure.fault("transaction of \(messages.count) requests", fault)
+    case .refused(let refusals): throw Failure.fault(refusals, messages)
+    }
+  }
+
+  private func checkCancelled() throws(BackendFault) {
+    if isCancelled() { throw BackendFault(.cancelled, "the host asked to stop; what is committed so far is consistent") }
+  }
+}

@@ -1,0 +1,41 @@
+import Glibc
+import PluginKit
+
+/// Can this kernel do what the layout needs?
+package enum Support {
+  /// Has the kernel check a batch that makes everything there is, without committing it; so nothing is left, and a table that
+  /// works is not disturbed.
+  package static func probe(_ connection: NetlinkConnection, _ settings: Settings) throws(BackendFault) {
+    for family in Family.allCases {
+      let layout = Layout(family: family, settings: settings)
+      let table = try Readback(connection).isPresent(family)
+      let messages = (table ? [.deleteTable(family)] : []) + trial(layout)
+      switch connection.exchange(messages, layouts: [family: layout], commit: false) {
+      case .committed: continue
+      case .unknown(let fault): throw Failure.fault("probe nf_tables", fault)
+      case .refused(let refusals): throw explain(refusals, messages, family)
+      }
+    }
+  }
+
+  /// One of each kind of chain, rule and element.
+  private static func trial(_ layout: Layout) -> [Message] {
+    let family = layout.family
+    let classes = [false, true].map { ClassReference(ServiceClass(endpoints: 2, masquerade: .outside), isNodePort: $0) }
+    let key = FrontendKey(address: Address(low: 1), port: 1, proto: Protocol.tcp, isNodePort: false)
+    return layout.creation + classes.flatMap { layout.creation(of: $0) } + [
+      .addElements(family, .endpoints, [Element(key, index: 0, Endpoint(address: Address(low: 2), port: 1))]),
+      .addElements(family, .serviceIPs, [Element(key, ServiceClass(endpoints: 2, masquerade: .outside))]),
+    ]
+  }
+
+  private static func explain(_ refusals: [Refusal], _ messages: [Message], _ family: Family) -> BackendFault {
+    let fault = Failure.fault(refusals, messages)
+    if fault.status == .denied || fault.status == .retry && Failure.kind(fault.osErrno) == .transient { return fault }
+    let fix =
+      refusals.contains { $0.message == nil }
+      ? "the kernel has no nf_tables; load the module nf_tables or choose another proxy mode"
+      : "kernel 5.13 or newer with nf_tables nat, fib, numgen, reject and masquerade for \(family.name) is needed"
+    return BackendFault(.unsupported, "\(fault.message); \(fix)", errno: fault.osErrno)
+  }
+}

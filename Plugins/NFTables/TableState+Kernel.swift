@@ -1,0 +1,149 @@
+extension TableState {
+  /// Starts a full load from what the kernel has: all of it is there and none of it is claimed.
+  /// - Returns: what brings the parts that do not depend on Services in order.
+  package func adopt(_ kernel: KernelTable) -> [Message] {
+    frontends = kernel.frontends
+    services = [:]
+    classUses = [:]
+    hairpinUses = [:]
+    for (key, state) in frontends {
+      if let serviceClass = state.serviceClass { classUses[ClassReference(serviceClass, isNodePort: key.isNodePort), default: 0] += 1 }
+    }
+    classes = Set(kernel.classes.filter(\.value).keys)
+    hairpins = kernel.hairpins
+    orphanChains = orphans(in: kernel)
+    strays = kernel.strays
+    isDeferred = false
+    guard kernel.isPresent else { return layout.creation }
+    if !kernel.isCompatible || hasForeignHook(kernel) {
+      isDeferred = true
+      (frontends, classUses, classes, hairpins, orphanChains, strays) = ([:], [:], [], [], [], [:])
+      return []
+    }
+    return repairs(of: kernel)
+  }
+
+  /// What makes base chains, classes and their chains right again; elements of front ends aside.
+  private func repairs(of kernel: KernelTable) -> [Message] {
+    var messages: [Message] = []
+    for chain in layout.baseChains where kernel.chains[chain.name] == nil { messages.append(.addChain(family, chain.name, chain.hook)) }
+    for chain in layout.baseChains where !isIntact(chain, in: kernel) { messages += rewriting(chain) }
+    for (reference, leadsRight) in kernel.classes.sorted(by: { $0.key.chain < $1.key.chain }) {
+      if !leadsRight {
+        messages.append(.deleteElements(family, .classes(isNodePort: reference.isNodePort), [Element(reference)]))
+        messages += layout.creation(of: reference)
+        classes.insert(reference)
+      } else if reference.ownsChain, !isIntact(layout.chain(for: reference), in: kernel) {
+        messages += rewriting(layout.chain(for: reference))
+      }
+    }
+    return messages
+  }
+
+  private func rewriting(_ chain: Chain) -> [Message] {
+    [.flushChain(family, chain.name)] + chain.rules.map { .addRule(family, chain: chain.name, $0) }
+  }
+
+  private func isIntact(_ chain: Chain, in kernel: KernelTable) -> Bool {
+    kernel.chains[chain.name]?.fingerprints == chain.rules.map { $0.fingerprint }
+  }
+
+  /// A chain of one of our names on another hook cannot be repaired in place.
+  private func hasForeignHook(_ kernel: KernelTable) -> Bool {
+    layout.baseChains.contains { chain in
+      guard let image = kernel.chains[chain.name] else { return false }
+      if image.hook != chain.hook?.rawValue { return true }
+      return chain.hook != nil && (image.type != "nat" || image.priority != chain.hook?.priority)
+    }
+  }
+
+  private func orphans(in kernel: KernelTable) -> Set<String> {
+    var names = Set(kernel.chains.keys)
+    names.subtract(layout.baseChains.map(\.name))
+    names.subtract(kernel.classes.keys.map(\.chain))
+    return names
+  }
+
+  /// What turns the kernel's table into the one known here, in parts of bounded size; for a table that somebody changed.
+  package func restoration(of kernel: KernelTable, limit: Int) -> [[Message]] {
+    isDeferred ? [] : steps(from: kernel, limit: limit)
+  }
+
+  /// The whole table anew, in one transaction.
+  package func replacement() -> [Message] {
+    [.deleteTable(family)] + steps(from: KernelTable(), limit: .max).flatMap { $0 }
+  }
+
+  package func replaced() { isDeferred = false }
+
+  private func steps(from kernel: KernelTable, limit: Int) -> [[Message]] {
+    var parts: [[Message]] = []
+    var base: [Message] = []
+    var start = kernel
+    if !kernel.isPresent || !kernel.isCompatible || hasForeignHook(kernel) {
+      if kernel.isPresent { base.append(.deleteTable(family)) }
+      base += layout.creation
+      start = KernelTable()
+    } else {
+      base += repairs(of: kernel)
+    }
+    base += classes.filter { start.classes[$0] == nil }.sorted { $0.chain < $1.chain }.flatMap { layout.creation(of: $0) }
+    if !base.isEmpty { parts.append(base) }
+
+    var delta = TableDelta(family)
+    delta.newHairpins = Array(hairpins.subtracting(start.hairpins))
+    delta.oldHairpins = Array(start.hairpins.subtracting(hairpins))
+    delta.removed = start.strays
+    func append(_ key: FrontendKey, from old: FrontendState?, to new: FrontendState?) {
+      delta.append(key, from: old, to: new)
+      if delta.weight >= limit {
+        parts.append(delta.messages(layout))
+        delta = TableDelta(family)
+      }
+    }
+    for (key, state) in frontends { append(key, from: start.frontends[key], to: state) }
+    for (key, state) in start.frontends where frontends[key] == nil { append(key, from: state, to: nil) }
+    if !delta.isEmpty { parts.append(delta.messages(layout)) }
+    strays = [:]
+    return parts
+  }
+
+  /// Front ends nobody claimed, in parts of bounded size.
+  package func sweeps(limit: Int) -> [Change] {
+    let keys = frontends.filter { $0.value.owner == nil }.map(\.key)
+    return stride(from: 0, to: keys.count, by: limit).map { .sweep(Array(keys[$0..<min($0 + limit, keys.count)]), family) }
+  }
+
+  /// What is left to remove when nothing unclaimed leads to it any more.
+  package func tidying() -> [Message] {
+    var delta = TableDelta(family)
+    delta.removed = strays
+    delta.oldHairpins = hairpins.filter { hairpinUses[$0] == nil }
+    return delta.messages(layout) + layout.removal(of: unusedClasses()) + orphanChains.sorted().map { .flushChain(family, $0) }
+      + orphanChains.sorted().map { .deleteChain(family, $0) }
+  }
+
+  package func tidied() {
+    strays = [:]
+    orphanChains = []
+    hairpins = hairpins.filter { hairpinUses[$0] != nil }
+    forget(unusedClasses())
+  }
+
+  /// A service port that cannot be programmed keeps what the kernel has for it, as far as it is known and nobody else's.
+  package func hold(_ port: ServicePort) {
+    guard services[port.key] == nil else { return }
+    var record = ServiceRecord(frontends: [], hairpins: [])
+    for (key, _) in port.frontends {
+      guard var state = frontends[key], state.owner == nil else { continue }
+      state.owner = port.key
+      put(key, state)
+      record.frontends.append(key)
+      for endpoint in state.endpoints where hairpins.contains(endpoint.address) && !record.hairpins.contains(endpoint.address) {
+        record.hairpins.append(endpoint.address)
+        hairpinUses[endpoint.address, default: 0] += 1
+      }
+    }
+    if !record.frontends.isEmpty { services[port.key] = record }
+  }
+}

@@ -1,0 +1,109 @@
+/// What we know a table holds: after each commit, exactly what the kernel has. Kept small, since it grows with the cluster.
+package final class TableState {
+  package struct ServiceRecord: Equatable {
+    package var frontends: [FrontendKey]
+    package var hairpins: [Address]
+  }
+
+  package let layout: Layout
+  package internal(set) var frontends: [FrontendKey: FrontendState] = [:]
+  package internal(set) var services: [String: ServiceRecord] = [:]
+  /// Front ends of each class.
+  package internal(set) var classUses: [ClassReference: Int] = [:]
+  package internal(set) var classes: Set<ClassReference> = []
+  /// Service ports with an endpoint at the address.
+  package internal(set) var hairpinUses: [Address: Int] = [:]
+  package internal(set) var hairpins: Set<Address> = []
+  /// Left by somebody in our table; removed when a full load is complete.
+  package internal(set) var orphanChains: Set<String> = []
+  package internal(set) var strays: [MapKind: [Element]] = [:]
+  /// The table in the kernel is of another layout: nothing is sent until the load is complete, then all at once.
+  package internal(set) var isDeferred = false
+
+  package var family: Family { layout.family }
+
+  package init(_ layout: Layout) { self.layout = layout }
+
+  /// What the kernel has to do for these changes together; a front end may move from one service port to another among them.
+  package func delta(for changes: [Change]) -> TableDelta {
+    var delta = TableDelta(family)
+    var uses: [ClassReference: Int] = [:]
+    var hairpinSteps: [Address: Int] = [:]
+    var targets: [FrontendKey: FrontendState?] = [:]
+    var order: [FrontendKey] = []
+    func aim(_ key: FrontendKey, at state: FrontendState?, isClaim: Bool) {
+      let isNew = targets[key] == nil
+      if isNew { order.append(key) }
+      // A claim of one service port outweighs the release by another, whichever comes first.
+      if isNew || isClaim { targets[key] = .some(state) }
+    }
+    for change in changes where change.family == family {
+      if let key = change.serviceKey, let record = services[key] {
+        for frontend in record.frontends { aim(frontend, at: nil, isClaim: false) }
+        for address in record.hairpins { hairpinSteps[address, default: 0] -= 1 }
+      }
+      switch change {
+      case .upsert(let port):
+        for frontend in port.frontends { aim(frontend.key, at: frontend.state, isClaim: true) }
+        for address in port.hairpins { hairpinSteps[address, default: 0] += 1 }
+      case .sweep(let keys, _): for key in keys { aim(key, at: nil, isClaim: false) }
+      case .removal: break
+      }
+    }
+    for key in order {
+      let old = frontends[key]
+      let new = targets[key] ?? nil
+      delta.append(key, from: old, to: new)
+      if let had = old?.serviceClass { uses[ClassReference(had, isNodePort: key.isNodePort), default: 0] -= 1 }
+      if let has = new?.serviceClass { uses[ClassReference(has, isNodePort: key.isNodePort), default: 0] += 1 }
+    }
+    delta.newClasses = uses.filter { (classUses[$0.key] ?? 0) + $0.value > 0 && !classes.contains($0.key) }.keys.sorted { $0.chain < $1.chain }
+    for (address, step) in hairpinSteps {
+      let count = (hairpinUses[address] ?? 0) + step
+      if count > 0, !hairpins.contains(address) { delta.newHairpins.append(address) }
+      if count <= 0, hairpins.contains(address) { delta.oldHairpins.append(address) }
+    }
+    return delta
+  }
+
+  /// Takes over what the kernel has committed.
+  package func commit(_ changes: [Change], _ delta: TableDelta) {
+    let mine = changes.filter { $0.family == family }
+    for change in mine {
+      if let key = change.serviceKey, let record = services.removeValue(forKey: key) {
+        for frontend in record.frontends where frontends[frontend]?.owner == key { drop(frontend) }
+        for address in record.hairpins { count(&hairpinUses, address, -1) }
+      }
+      if case .sweep(let keys, _) = change { keys.forEach(drop) }
+    }
+    for case .upsert(let port) in mine {
+      services[port.key] = ServiceRecord(frontends: port.frontends.map(\.key), hairpins: port.hairpins)
+      for frontend in port.frontends { put(frontend.key, frontend.state) }
+      for address in port.hairpins { count(&hairpinUses, address, 1) }
+    }
+    classes.formUnion(delta.newClasses)
+    hairpins.formUnion(delta.newHairpins)
+    hairpins.subtract(delta.oldHairpins)
+  }
+
+  /// Classes of the kernel no front end uses any more, among those the changes may have left.
+  package func unusedClasses() -> [ClassReference] {
+    classes.filter { classUses[$0] == nil }.sorted { $0.chain < $1.chain }
+  }
+
+  package func forget(_ retired: [ClassReference]) { classes.subtract(retired) }
+
+  func put(_ key: FrontendKey, _ state: FrontendState) {
+    if let had = frontends.updateValue(state, forKey: key)?.serviceClass { count(&classUses, ClassReference(had, isNodePort: key.isNodePort), -1) }
+    if let has = state.serviceClass { count(&classUses, ClassReference(has, isNodePort: key.isNodePort), 1) }
+  }
+
+  private func drop(_ key: FrontendKey) {
+    if let had = frontends.removeValue(forKey: key)?.serviceClass { count(&classUses, ClassReference(had, isNodePort: key.isNodePort), -1) }
+  }
+
+  private func count<Key: Hashable>(_ uses: inout [Key: Int], _ key: Key, _ step: Int) {
+    let value = (uses[key] ?? 0) + step
+    uses[key] = value > 0 ? value : nil
+  }
+}

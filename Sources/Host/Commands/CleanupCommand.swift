@@ -1,0 +1,131 @@
+import ArgumentParser
+import CRI
+import Glibc
+import PluginHost
+import PodAgent
+import SwiftProtobuf
+
+struct CleanupCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cleanup", abstract: "Take down everything of swiftlet's: pods, Service rules and cgroups, of every backend.",
+    discussion: "The daemon must be stopped first. What is not swiftlet's is left alone. Running it twice is fine.")
+
+  @OptionGroup var options: SettingsOptions
+
+  func run() async throws {
+    let (settings, _) = try options.settings()
+    guard geteuid() == 0 else { throw SettingsProblem("swiftlet cleanup must be run as root") }
+    let lock = try InstanceLock(stateDirectory: settings.rootDirectory)
+    var failures: [String] = []
+    failures += await PodCleanup(settings: settings).run()
+    failures += await BackendCleanup(settings: settings).run()
+    _ = consume lock
+    guard failures.isEmpty else {
+      throw SettingsProblem("not everything could be removed:\n  " + failures.joined(separator: "\n  "))
+    }
+    print("Nothing of swiftlet's is left.")
+  }
+}
+
+/// Stops and removes every pod of ours, with volumes and logs.
+private struct PodCleanup {
+  let settings: Settings
+
+  func run() async -> [String] {
+    do {
+      let client = try CRIClient(
+        runtimeEndpoint: settings.runtimeEndpoint, imageEndpoint: settings.imageEndpoint, logger: CommandLog.logger)
+      defer { client.close() }
+      // By the label's presence, not its value: the node may have had another name.
+      let sandboxes = try await client.listPodSandboxes().filter { $0.labels[PodLabels.node] != nil }
+      var failures: [String] = []
+      await withTaskGroup(of: String?.self) { group in
+        for sandbox in sandboxes { group.addTask { await remove(sandbox, client) } }
+        for await failure in group { if let failure { failures.append(failure) } }
+      }
+      return failures + removeFiles()
+    } catch let error as CRIError where error.isUnavailable {
+      print("pods: the runtime does not answer at \(settings.runtimeEndpoint); pods in it, if any, are left")
+      return []
+    } catch {
+      return ["pods: \(error)"]
+    }
+  }
+
+  private func remove(_ sandbox: CRIPodSandbox, _ client: CRIClient) async -> String? {
+    let name = "\(sandbox.metadata.namespace)/\(sandbox.metadata.name)"
+    do {
+      let grace = sandbox.annotations[PodAnnotations.gracePeriod].flatMap { Int64($0) } ?? 30
+      let containers = try await client.listContainers(.with { $0.podSandboxID = sandbox.id })
+      for container in containers where container.state == .running {
+        try await client.stopContainer(container.id, gracePeriod: .seconds(grace))
+      }
+      try await client.stopPodSandbox(sandbox.id)
+      try await client.removePodSandbox(sandbox.id)
+      print("removed pod \(name)")
+      return nil
+    } catch {
+      return "pod \(name): \(error)"
+    }
+  }
+
+  private func removeFiles() -> [String] {
+    var failures: [String] = []
+    let pods = "\(settings.rootDirectory)/pods"
+    for uid in (try? Files.list(pods)) ?? [] {
+      do {
+        try PodFiles.remove(podDirectory: "\(pods)/\(uid)")
+        for log in (try? Files.list(settings.podLogDirectory)) ?? [] where log.hasSuffix("_\(uid)") {
+          try Files.removeTree("\(settings.podLogDirectory)/\(log)")
+        }
+        print("removed volumes of pod \(uid)")
+      } catch {
+        failures.append("volumes of pod \(uid): \(error)")
+      }
+    }
+    return failures
+  }
+}
+
+/// Asks every backend that is installed to remove what any version of it ever left.
+private struct BackendCleanup {
+  let settings: Settings
+
+  func run() async -> [String] {
+    let loading = BackendLoading(settings: settings, logger: CommandLog.logger)
+    let loader = loading.loader()
+    var failures: [String] = []
+    for file in loading.locator.installed() {
+      do {
+        let plugin = try await load(file, loader, loading)
+        let removed = try await cleanup(plugin)
+        for thing in removed { print("removed \(thing)") }
+        await plugin.close()
+      } catch let refusal as PluginRefusal {
+        // One that cannot work here has left nothing here.
+        guard refusal.code != .unusable else { continue }
+        failures.append("\(refusal)")
+      } catch {
+        failures.append("\(file.name): \(error)")
+      }
+    }
+    return failures
+  }
+
+  private func load(
+    _ file: LocatedPlugin, _ loader: PluginLoader, _ loading: BackendLoading
+  ) async throws(PluginRefusal) -> LoadedPlugin {
+    do throws(PluginRefusal) {
+      return try await loader.load(file, as: .cgroup, configuration: loading.cgroupConfiguration)
+    } catch {
+      guard error.code == .wrongKind else { throw error }
+      return try await loader.load(file, as: .proxy)
+    }
+  }
+
+  private func cleanup(_ plugin: LoadedPlugin) async throws -> [String] {
+    if let proxy = ProxyPluginAdapter(plugin) { return try await proxy.cleanup() }
+    if let cgroup = CgroupPluginAdapter(plugin) { return try await cgroup.cleanup() }
+    return []
+  }
+}

@@ -1,0 +1,23 @@
+import ArgumentParser
+
+/// The command.
+@main
+struct Swiftlet: AsyncParsableCommand {
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "swiftlet", abstract: "A Kubernetes node agent: runs Pods and serves Services on this machine.",
+    discussion: """
+      Put Pods, ConfigMaps, Secrets, Services and EndpointSlices as YAML or JSON into a directory and run
+
+        swiftlet run --pod-manifest-path DIR
+
+      `swiftlet check` tells beforehand whether this machine can do it, and what to do if not.
+      Shell completion: swiftlet --generate-completion-script bash (or zsh, fish).
+      """,
+    version: version,
+    subcommands: [RunCommand.self, CheckCommand.self, PluginsCommand.self, GetCommand.self, CleanupCommand.self])
+}
+
+/// How a command prints what it found.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable { case table, json, yaml }

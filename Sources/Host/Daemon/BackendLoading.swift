@@ -1,0 +1,38 @@
+import KubeModel
+import Logging
+import PluginHost
+
+/// Finds and loads the two backends the settings name.
+struct BackendLoading: Sendable {
+  let settings: Settings
+  let logger: Logger
+
+  /// The directories of the settings first, then where the bundled backends are installed.
+  var locator: PluginLocator {
+    let builtIn = PluginLocator.ownExecutable().map(PluginLocator.defaultDirectories) ?? []
+    return PluginLocator(directories: settings.untrustedPluginDirectories + settings.pluginDirectories + builtIn)
+  }
+
+  func loader(quarantined: Bool = true) -> PluginLoader {
+    var options = PluginLoader.Options(logger: logger)
+    options.allowUntrusted = !settings.untrustedPluginDirectories.isEmpty
+    options.stateDirectory = quarantined ? settings.rootDirectory : nil
+    return PluginLoader(options)
+  }
+
+  func proxy() async throws(PluginRefusal) -> PluginSelection {
+    try await PluginSelector(loader: loader(), locator: locator)
+      .select(.proxy, PluginChoice(settings.proxyMode), configuration: settings.proxyConfiguration.pairs)
+  }
+
+  func cgroup() async throws(PluginRefusal) -> PluginSelection {
+    try await PluginSelector(loader: loader(), locator: locator)
+      .select(.cgroup, PluginChoice(settings.cgroupDriver), configuration: cgroupConfiguration)
+  }
+
+  /// The topmost cgroup that is ours.
+  var cgroupConfiguration: [String: String] {
+    let parents = settings.cgroupRoot.split(separator: "/").joined(separator: "/")
+    return parents.isEmpty ? [:] : ["owned": "\(parents)/kubepods"]
+  }
+}

@@ -1,0 +1,25 @@
+import PodAgent
+
+/// Connects the agent with the node that is made after it, and lets many status changes in a row cost one look.
+actor NodeRelay {
+  private var node: StandaloneNode?
+  private let changes: AsyncStream<Void>
+  private let changed: AsyncStream<Void>.Continuation
+
+  init() { (changes, changed) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
+
+  func connect(_ node: StandaloneNode) { self.node = node }
+
+  /// Runs until cancelled.
+  nonisolated func run(_ node: StandaloneNode) async {
+    for await _ in changes { await node.podsChanged() }
+  }
+
+  nonisolated var hooks: PodAgent.Hooks {
+    PodAgent.Hooks(
+      record: { event in await self.node?.record(event) },
+      drain: { pod in await self.node?.drain(pod) },
+      statusChanged: { [changed] in changed.yield() },
+      serviceLinks: { namespace in await self.node?.serviceLinks(namespace) ?? [] })
+  }
+}

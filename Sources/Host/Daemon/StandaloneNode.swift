@@ -1,0 +1,237 @@
+import KubeModel
+import Logging
+import PodAgent
+import ServiceProxy
+
+/// Joins the halves of a node without an API server: manifests become pods and Services, pods that are ready become
+/// endpoints, and a pod that stops leaves the endpoints before it is stopped.
+actor StandaloneNode {
+  private let nodeName: String
+  private let agent: PodAgent
+  /// `nil` with `--proxy-mode=none`.
+  private let proxy: ProxyLoop?
+  private let logger: Logger
+  private let assignmentFile: AssignmentFile
+  private let builder: EndpointSliceBuilder
+  /// How long a pod that stops waits for the proxy at most.
+  private let drainLimit: Duration
+
+  private(set) var events = EventLog()
+  private var allocator: ServiceAddressAllocator
+  private var services: [String: Service] = [:]
+  private var allocationIssues: [String: [ServiceIssue]] = [:]
+  /// Slices as they were handed to the proxy, by name.
+  private var slices: [String: EndpointSlice] = [:]
+  private var writtenSlices: [String: EndpointSlice] = [:]
+  private var localPods: [LocalPod] = []
+  private var draining: Set<String> = []
+  private var problems: Set<ManifestProblem> = []
+  private var toldServiceIssues: [String: [ServiceIssue]] = [:]
+  private var hasManifests = false
+  private var sourcesComplete = false
+
+  init(
+    nodeName: String, agent: PodAgent, proxy: ProxyLoop?, serviceRanges: [CIDR], stateDirectory: String, logger: Logger,
+    drainLimit: Duration = .seconds(5)
+  ) {
+    self.nodeName = nodeName
+    self.agent = agent
+    self.proxy = proxy
+    self.logger = logger
+    self.drainLimit = drainLimit
+    builder = EndpointSliceBuilder(nodeName: nodeName)
+    assignmentFile = AssignmentFile(path: "\(stateDirectory)/service-addresses.yaml")
+    let (assignments, problem) = assignmentFile.read()
+    allocator = ServiceAddressAllocator(ranges: serviceRanges, assignments: assignments)
+    if let problem { logger.warning("service addresses of the last run are not known", metadata: ["reason": "\(problem)"]) }
+  }
+
+  // MARK: From the manifests
+
+  func take(_ snapshot: DirectorySource.Snapshot) async {
+    tell(snapshot)
+    var pods: [ManagedPod] = []
+    var objects = ConfigurationObjects()
+    var manifestServices: [Service] = []
+    var manifestSlices: [String: EndpointSlice] = [:]
+    for object in snapshot.objects {
+      switch object {
+      case .pod(let pod): pods.append(ManagedPod(static: pod, nodeName: nodeName))
+      case .configMap(let map): objects.configMaps[map.metadata.namespacedName] = map
+      case .secret(let secret): objects.secrets[secret.metadata.namespacedName] = secret
+      case .service(let service): manifestServices.append(service)
+      case .endpointSlice(let slice): manifestSlices[slice.metadata.namespacedName] = slice
+      }
+    }
+    await take(services: manifestServices, slices: manifestSlices)
+    await agent.setConfiguration(objects)
+    await agent.setPods(pods, brokenFiles: snapshot.brokenFiles)
+    hasManifests = true
+    await podsChanged()
+  }
+
+  private func take(services wanted: [Service], slices: [String: EndpointSlice]) async {
+    let before = allocator.assignments
+    let (filled, issues) = allocator.assign(wanted)
+    allocationIssues = issues
+    if allocator.assignments != before { save() }
+    var changes: [ServiceChange] = []
+    let byName = Dictionary(filled.map { ($0.metadata.namespacedName, $0) }) { first, _ in first }
+    for name in services.keys where byName[name] == nil { changes.append(.serviceRemoved(name)) }
+    for (name, service) in byName where services[name] != service { changes.append(.service(service)) }
+    services = byName
+    writtenSlices = slices
+    changes += refreshSlices()
+    await submit(changes)
+  }
+
+  private func save() {
+    do {
+      try assignmentFile.write(allocator.assignments)
+    } catch {
+      logger.error("service addresses could not be saved; they may change at the next start", metadata: ["error": "\(error)"])
+    }
+  }
+
+  // MARK: From the pods
+
+  /// The status of some pod changed.
+  func podsChanged() async {
+    let current = await agent.pods().map { localPod($0.pod, $0.status) }
+    if current != localPods {
+      localPods = current
+      await submit(refreshSlices())
+    }
+    await completeSourcesIfPossible()
+  }
+
+  /// The pod is about to be stopped: takes it out of every Service and waits for the kernel.
+  func drain(_ pod: ManagedPod) async {
+    guard let proxy else { return }
+    let served = slices.values.contains { slice in slice.endpoints.contains { $0.targetRef?.uid == pod.uid } }
+    guard served else { return }
+    draining.insert(pod.uid)
+    localPods = localPods.map { known in
+      var known = known
+      if known.uid == pod.uid { known.isTerminating = true }
+      return known
+    }
+    await submit(refreshSlices())
+    if await !proxy.commit(within: drainLimit) {
+      record(
+        AgentEvent(
+          .warning, kind: "Pod", object: pod.fullName, reason: "DrainTimeout",
+          message: "the proxy did not commit within \(drainLimit); stopping the pod while connections may still reach it",
+          at: SystemClock.now()))
+    }
+  }
+
+  private func localPod(_ pod: ManagedPod, _ status: PodStatus) -> LocalPod {
+    LocalPod(
+      namespace: pod.namespace, name: pod.name, uid: pod.uid, labels: pod.pod.metadata.labels, addresses: status.addresses,
+      isReady: status.areContainersReady, isTerminating: status.isTerminating || draining.contains(pod.uid),
+      ports: pod.pod.spec.containers.flatMap(\.ports).map {
+        LocalPod.Port(name: $0.name, number: $0.containerPort, ipProtocol: $0.protocol)
+      })
+  }
+
+  /// Builds every slice anew and returns the difference to what the proxy has.
+  private func refreshSlices() -> [ServiceChange] {
+    draining.formIntersection(localPods.map(\.uid))
+    var current = writtenSlices
+    for service in services.values {
+      for slice in builder.slices(for: service, pods: localPods) { current[slice.metadata.namespacedName] = slice }
+    }
+    var changes: [ServiceChange] = []
+    for name in slices.keys where current[name] == nil { changes.append(.sliceRemoved(name)) }
+    for (name, slice) in current where slices[name] != slice { changes.append(.slice(slice)) }
+    slices = current
+    return changes
+  }
+
+  private func submit(_ changes: [ServiceChange]) async {
+    guard !changes.isEmpty else { return }
+    await proxy?.submit(changes)
+    await tellServiceIssues()
+  }
+
+  /// The proxy may replace what an earlier run left once everything is known that run knew: the manifests, and the state
+  /// of each pod that was adopted. Before, a running pod would look like one without an address.
+  private func completeSourcesIfPossible() async {
+    guard !sourcesComplete, hasManifests, await agent.isSettled else { return }
+    sourcesComplete = true
+    await proxy?.sourcesAreComplete()
+  }
+
+  // MARK: Telling
+
+  func record(_ event: AgentEvent) { events.record(event) }
+
+  private func tell(_ snapshot: DirectorySource.Snapshot) {
+    let now = SystemClock.now()
+    if let failure = snapshot.failure {
+      logger.error("the manifest directory cannot be read; what runs goes on", metadata: ["error": "\(failure)"])
+      record(AgentEvent(.warning, kind: "Node", object: nodeName, reason: "ManifestsUnreadable", message: failure, at: now))
+    }
+    let current = Set(snapshot.problems)
+    for problem in snapshot.problems where !problems.contains(problem) {
+      let isError = problem.severity == .error
+      logger.log(level: isError ? .error : .warning, "\(problem)")
+      record(
+        AgentEvent(
+          .warning, kind: "Manifest", object: problem.file, reason: isError ? "InvalidManifest" : "UnsupportedField",
+          message: "\(problem)", at: now))
+    }
+    for file in Set(problems.map(\.file)).subtracting(current.map(\.file)) {
+      logger.notice("manifest is in order again", metadata: ["file": "\(file)"])
+    }
+    problems = current
+  }
+
+  /// What of a Service is not done is said once, and again when it changes.
+  private func tellServiceIssues() async {
+    var current: [String: [ServiceIssue]] = [:]
+    for name in services.keys.sorted() {
+      let issues = (allocationIssues[name] ?? []) + (await proxy?.issues(of: name) ?? [])
+      guard !issues.isEmpty else { continue }
+      current[name] = issues
+      guard toldServiceIssues[name] != issues else { continue }
+      for issue in issues {
+        logger.warning("\(issue)", metadata: ["service": "\(name)"])
+        record(
+          AgentEvent(
+            .warning, kind: "Service", object: name, reason: "NotSupported", message: "\(issue)", at: SystemClock.now()))
+      }
+    }
+    toldServiceIssues = current
+  }
+
+  // MARK: For readers
+
+  struct ServiceView: Sendable {
+    var service: Service
+    var endpoints: [Endpoint]
+    var issues: [ServiceIssue]
+    var failures: [String]
+  }
+
+  func serviceViews() async -> [ServiceView] {
+    let status = await proxy?.status
+    var views: [ServiceView] = []
+    for (name, service) in services.sorted(by: { $0.key < $1.key }) {
+      let own = slices.values.filter { $0.serviceName == service.metadata.name && $0.metadata.namespace == service.metadata.namespace }
+      views.append(
+        ServiceView(
+          service: service, endpoints: own.sorted { $0.metadata.name < $1.metadata.name }.flatMap(\.endpoints),
+          issues: (allocationIssues[name] ?? []) + (await proxy?.issues(of: name) ?? []),
+          failures: (status?.failures ?? [:]).filter { $0.key.hasPrefix("\(name):") }.map { "\($0.key): \($0.value)" }.sorted()))
+    }
+    return views
+  }
+
+  /// HOST and PORT variables as upstream gives every container of the namespace.
+  func serviceLinks(_ namespace: String) -> [(name: String, value: String)] {
+    services.values.filter { $0.metadata.namespace == namespace }.sorted { $0.metadata.name < $1.metadata.name }
+      .flatMap { ServiceLinks.variables(of: $0) }
+  }
+}

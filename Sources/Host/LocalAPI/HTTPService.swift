@@ -1,0 +1,123 @@
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import ServiceLifecycle
+
+/// What a small HTTP service answers a GET with.
+struct HTTPAnswer: Sendable {
+  var status: HTTPResponseStatus
+  var contentType: String
+  var body: String
+
+  static func text(_ status: HTTPResponseStatus, _ body: String) -> HTTPAnswer {
+    HTTPAnswer(status: status, contentType: "text/plain; charset=utf-8", body: body)
+  }
+
+  static func json(_ body: String) -> HTTPAnswer { HTTPAnswer(status: .ok, contentType: "application/json", body: body) }
+}
+
+/// Answers GET requests on a unix socket or a TCP port, by a function of the path. Enough for health checks and the local
+/// socket; bounded in header size and idle time by the pipeline.
+struct HTTPService: Service {
+  enum Place: Sendable, CustomStringConvertible {
+    /// The socket is for root only: mode 0600 in a directory of mode 0700 when that has to be made.
+    case unix(String)
+    case tcp(host: String, port: Int)
+
+    var description: String {
+      switch self {
+      case .unix(let path): "unix://\(path)"
+      case .tcp(let host, let port): "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+      }
+    }
+  }
+
+  let name: String
+  let place: Place
+  let group: any EventLoopGroup
+  let logger: Logger
+  let answer: @Sendable (_ path: String) async -> HTTPAnswer
+
+  func run() async throws {
+    let server = try await bind()
+    logger.info("\(name) listens", metadata: ["at": "\(place)"])
+    await withGracefulShutdownHandler {
+      await withTaskCancellationHandler {
+        try? await server.closeFuture.get()
+      } onCancel: {
+        server.close(promise: nil)
+      }
+    } onGracefulShutdown: {
+      server.close(promise: nil)
+    }
+    if case .unix(let path) = place { LocalSocket.remove(path) }
+  }
+
+  private func bind() async throws -> any Channel {
+    let bootstrap = ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: 64)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelInitializer { [answer] channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+          try channel.pipeline.syncOperations.addHandlers([
+            // A client that says nothing for this long is cut off.
+            IdleStateHandler(allTimeout: .seconds(60)), RequestHandler(answer: answer),
+          ])
+        }
+      }
+    switch place {
+    case .unix(let path):
+      try LocalSocket.prepare(path)
+      let channel = try await bootstrap.bind(unixDomainSocketPath: path).get()
+      try LocalSocket.restrict(path)
+      return channel
+    case .tcp(let host, let port):
+      return try await bootstrap.bind(host: host, port: port).get()
+    }
+  }
+}
+
+/// One connection. Requests come one after the other; their bodies are ignored.
+private final class RequestHandler: ChannelInboundHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias OutboundOut = HTTPServerResponsePart
+
+  private let answer: @Sendable (String) async -> HTTPAnswer
+  private var head: HTTPRequestHead?
+
+  init(answer: @escaping @Sendable (String) async -> HTTPAnswer) { self.answer = answer }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .head(let head): self.head = head
+    case .body: return
+    case .end:
+      guard let head else { return }
+      self.head = nil
+      respond(to: head, on: context.channel)
+    }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if event is IdleStateHandler.IdleStateEvent { context.close(promise: nil) }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+  private func respond(to head: HTTPRequestHead, on channel: any Channel) {
+    Task { [answer] in
+      let result = head.method == .GET ? await answer(head.uri) : HTTPAnswer.text(.methodNotAllowed, "only GET\n")
+      var headers = HTTPHeaders()
+      headers.add(name: "content-type", value: result.contentType)
+      headers.add(name: "content-length", value: String(result.body.utf8.count))
+      if !head.isKeepAlive { headers.add(name: "connection", value: "close") }
+      channel.write(
+        HTTPServerResponsePart.head(HTTPResponseHead(version: head.version, status: result.status, headers: headers)), promise: nil)
+      channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: result.body))), promise: nil)
+      try? await channel.writeAndFlush(HTTPServerResponsePart.end(nil))
+      if !head.isKeepAlive { channel.close(promise: nil) }
+    }
+  }
+}

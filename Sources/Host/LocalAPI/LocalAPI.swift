@@ -1,0 +1,55 @@
+import KubeModel
+import NIOHTTP1
+import PodAgent
+import ServiceProxy
+
+/// What the local socket and the health endpoint answer.
+struct LocalAPI: Sendable {
+  let node: StandaloneNode
+  let agent: PodAgent
+  let proxy: ProxyLoop?
+  let startedAt: Int64
+
+  /// The local socket.
+  func answer(_ path: String) async -> HTTPAnswer {
+    switch path {
+    case "/v1/pods": .json(JSONEmitter().text(PodTree.list(await agent.pods())))
+    case "/v1/services": .json(JSONEmitter().text(ServiceTree.list(await node.serviceViews())))
+    case "/v1/events": .json(JSONEmitter().text(EventTree.list(await node.events.events)))
+    case "/healthz": await healthz(path)
+    default: .text(.notFound, "no such path; there are /v1/pods, /v1/services, /v1/events and /healthz\n")
+    }
+  }
+
+  /// kubelet's /healthz: "ok", or 500 with the checks that fail. `?verbose` lists all.
+  func healthz(_ path: String) async -> HTTPAnswer {
+    guard path == "/healthz" || path.hasPrefix("/healthz?") || path == "/livez" else { return .text(.notFound, "404 page not found\n") }
+    let checks = await checks()
+    let failed = checks.filter { $0.problem != nil }
+    if failed.isEmpty, !path.contains("verbose") { return .text(.ok, "ok") }
+    let lines = checks.map { check in check.problem.map { "[-]\(check.name) failed: \($0)" } ?? "[+]\(check.name) ok" }
+    return .text(
+      failed.isEmpty ? .ok : .internalServerError,
+      lines.joined(separator: "\n") + "\nhealthz check \(failed.isEmpty ? "passed" : "failed")\n")
+  }
+
+  private struct Check {
+    var name: String
+    var problem: String?
+  }
+
+  private func checks() async -> [Check] {
+    var checks = [Check(name: "ping", problem: nil)]
+    let runtime = await agent.runtimeHealth()
+    // kubelet's rule for the sync loop: a list of the runtime not older than three minutes; the start counts as one.
+    let age = Duration.nanoseconds(SystemClock.now() - max(runtime.lastRelist, startedAt))
+    let stale = age > PodAgent.healthyWithoutRelist
+    checks.append(
+      Check(name: "syncloop", problem: stale ? "no list of the runtime for \(age.components.seconds) s: \(runtime.error ?? "it hangs")" : nil))
+    if let proxy {
+      let status = await proxy.status
+      checks.append(Check(name: "proxy", problem: status.consecutiveFailures >= 5 ? status.lastError : nil))
+    }
+    return checks
+  }
+}

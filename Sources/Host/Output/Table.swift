@@ -1,0 +1,40 @@
+/// Columns that line up, as kubectl prints them: three spaces between, nothing after the last.
+struct Table {
+  var columns: [String]
+  var rows: [[String]] = []
+
+  init(_ columns: [String]) { self.columns = columns }
+
+  mutating func add(_ cells: [String]) { rows.append(cells) }
+
+  func text() -> String {
+    let lines = [columns] + rows
+    let widths = columns.indices.map { column in
+      lines.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
+    }
+    return lines.map { cells in
+      var line = ""
+      for (column, cell) in cells.enumerated() {
+        line += cell
+        if column < cells.count - 1 { line += String(repeating: " ", count: widths[column] - cell.count + 3) }
+      }
+      return line
+    }.joined(separator: "\n")
+  }
+}
+
+/// Ages as kubectl writes them: two units while small, one when large.
+enum Age {
+  /// - Parameter seconds: negative counts as none.
+  static func text(seconds: Int64) -> String {
+    let seconds = max(seconds, 0)
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400)
+    if seconds < 120 { return "\(seconds)s" }
+    if minutes < 10 { return seconds % 60 == 0 ? "\(minutes)m" : "\(minutes)m\(seconds % 60)s" }
+    if minutes < 180 { return "\(minutes)m" }
+    if hours < 8 { return minutes % 60 == 0 ? "\(hours)h" : "\(hours)h\(minutes % 60)m" }
+    if hours < 48 { return "\(hours)h" }
+    if days < 8 { return hours % 24 == 0 ? "\(days)d" : "\(days)d\(hours % 24)h" }
+    return "\(days)d"
+  }
+}

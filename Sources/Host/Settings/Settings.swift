@@ -1,0 +1,158 @@
+import KubeModel
+import Logging
+
+/// How the daemon was set up: built-in defaults, then configuration files, then flags. A value made by pure functions.
+struct Settings: Sendable, Equatable {
+  /// `nil`: no static pods.
+  var podManifestPath: String?
+  var fileCheckFrequency: Duration = .seconds(20)
+  var runtimeEndpoint = "unix:///run/containerd/containerd.sock"
+  /// Empty: the same as the runtime's.
+  var imageEndpoint = ""
+  var runtimeRequestTimeout: Duration = .seconds(120)
+  /// "auto", "none", a backend's name, or an absolute path.
+  var proxyMode = "auto"
+  var cgroupDriver = "auto"
+  var cgroupRoot = "/"
+  var podPidsLimit: UInt64?
+  var enforcesCPUQuota = true
+  var cpuQuotaPeriod: Duration = .milliseconds(100)
+  /// Where backends are looked for, before the built-in places.
+  var pluginDirectories: [String] = []
+  /// Directories whose owner and mode are not looked at; for developers.
+  var untrustedPluginDirectories: [String] = []
+  var rootDirectory = "/var/lib/swiftlet"
+  var podLogDirectory = "/var/log/pods"
+  var socketPath = "/run/swiftlet/swiftlet.sock"
+  var serviceRanges: [CIDR] = [CIDR("10.96.0.0/16")].compactMap { $0 }
+  var healthzAddress = "127.0.0.1"
+  /// 0: off.
+  var healthzPort: UInt16 = 10248
+  var hostnameOverride: String?
+  var clusterDomain = ""
+  var clusterDNS: [IPAddress] = []
+  var crashBackoffInitial: Duration = .seconds(10)
+  var crashBackoffMaximum: Duration = .seconds(300)
+  var proxyConfiguration = ProxyConfiguration()
+  var logFormat = LogOutput.Format.text
+  var logLevel = Logger.Level.info
+
+  /// What goes to a proxy backend as its configuration.
+  struct ProxyConfiguration: Sendable, Equatable {
+    var clusterCIDRs: [CIDR] = []
+    var nodePortCIDRs: [CIDR] = []
+    var masqueradeBit: Int32?
+
+    var pairs: [String: String] {
+      var pairs: [String: String] = [:]
+      if !clusterCIDRs.isEmpty { pairs["cluster-cidrs"] = clusterCIDRs.map { "\($0)" }.joined(separator: ",") }
+      if !nodePortCIDRs.isEmpty { pairs["nodeport-cidrs"] = nodePortCIDRs.map { "\($0)" }.joined(separator: ",") }
+      if let masqueradeBit { pairs["masquerade-bit"] = String(masqueradeBit) }
+      return pairs
+    }
+  }
+}
+
+/// Something in the settings that makes no sense, or that this version does not do.
+struct SettingsProblem: Error, Sendable, Equatable, CustomStringConvertible {
+  var message: String
+
+  init(_ message: String) { self.message = message }
+
+  var description: String { message }
+}
+
+extension Settings {
+  /// Takes over what configuration files say. Values that upstream has and this version does not do are returned as
+  /// warnings.
+  mutating func apply(_ configuration: DecodedConfiguration) throws(SettingsProblem) -> [String] {
+    var warnings: [String] = []
+    if let kubelet = configuration.kubelet { try apply(kubelet) }
+    if let proxy = configuration.kubeProxy { warnings += apply(proxy) }
+    if let own = configuration.swiftlet { apply(own) }
+    return warnings
+  }
+
+  private mutating func apply(_ kubelet: KubeletConfiguration) throws(SettingsProblem) {
+    if let path = kubelet.staticPodPath, !path.isEmpty { podManifestPath = path }
+    fileCheckFrequency = kubelet.fileCheckFrequency ?? fileCheckFrequency
+    podLogDirectory = kubelet.podLogsDir ?? podLogDirectory
+    runtimeEndpoint = kubelet.containerRuntimeEndpoint ?? runtimeEndpoint
+    imageEndpoint = kubelet.imageServiceEndpoint ?? imageEndpoint
+    healthzAddress = kubelet.healthzBindAddress.map { "\($0)" } ?? healthzAddress
+    healthzPort = kubelet.healthzPort ?? healthzPort
+    if let driver = kubelet.cgroupDriver { cgroupDriver = try Settings.backend(forUpstreamDriver: driver.rawValue) }
+    cgroupRoot = kubelet.cgroupRoot ?? cgroupRoot
+    if kubelet.cgroupsPerQOS == false { cgroupDriver = "none" }
+    runtimeRequestTimeout = kubelet.runtimeRequestTimeout ?? runtimeRequestTimeout
+    if let limit = kubelet.podPidsLimit { podPidsLimit = limit > 0 ? UInt64(limit) : nil }
+    enforcesCPUQuota = kubelet.cpuCFSQuota ?? enforcesCPUQuota
+    cpuQuotaPeriod = kubelet.cpuCFSQuotaPeriod ?? cpuQuotaPeriod
+    if let maximum = kubelet.crashLoopBackOff.maxContainerRestartPeriod {
+      crashBackoffMaximum = maximum
+      crashBackoffInitial = min(crashBackoffInitial, maximum)
+    }
+    if !kubelet.clusterDNS.isEmpty { clusterDNS = kubelet.clusterDNS }
+    clusterDomain = kubelet.clusterDomain ?? clusterDomain
+    if let format = kubelet.logging.format { logFormat = format == .json ? .json : .text }
+    if let verbosity = kubelet.logging.verbosity, verbosity >= 4 { logLevel = .debug }
+  }
+
+  private mutating func apply(_ proxy: KubeProxyConfiguration) -> [String] {
+    var warnings: [String] = []
+    if let mode = proxy.mode, !mode.isEmpty { proxyMode = mode }
+    if !proxy.clusterCIDR.isEmpty { proxyConfiguration.clusterCIDRs = proxy.clusterCIDR }
+    for address in proxy.nodePortAddresses {
+      switch address {
+      case .range(let range): proxyConfiguration.nodePortCIDRs.append(range)
+      case .primary:
+        warnings.append("KubeProxyConfiguration: nodePortAddresses: \"primary\" is not supported yet; every address but loopback answers")
+      }
+    }
+    hostnameOverride = proxy.hostnameOverride ?? hostnameOverride
+    proxyConfiguration.masqueradeBit = proxy.nftables.masqueradeBit ?? proxyConfiguration.masqueradeBit
+    for (name, part) in [("iptables", proxy.iptables), ("nftables", proxy.nftables)] where part.masqueradeAll {
+      warnings.append("KubeProxyConfiguration: \(name).masqueradeAll is not supported yet, has no effect")
+    }
+    return warnings
+  }
+
+  private mutating func apply(_ own: SwiftletConfiguration) {
+    pluginDirectories += own.pluginDirectories
+    if !own.serviceClusterIPRange.isEmpty { serviceRanges = own.serviceClusterIPRange }
+    rootDirectory = own.stateDirectory ?? rootDirectory
+    cgroupDriver = own.cgroupDriverPath ?? cgroupDriver
+    proxyMode = own.proxyMode ?? proxyMode
+    crashBackoffInitial = own.crashLoopBackOff.initial ?? crashBackoffInitial
+    crashBackoffMaximum = own.crashLoopBackOff.max ?? crashBackoffMaximum
+  }
+
+  /// Upstream's "cgroupfs" means: write to whatever is mounted.
+  static func backend(forUpstreamDriver name: String) throws(SettingsProblem) -> String {
+    switch name {
+    case "cgroupfs": return "auto"
+    case "systemd":
+      throw SettingsProblem(
+        "cgroupDriver: systemd is not supported yet; set it to cgroupfs here and in the runtime (containerd: SystemdCgroup = false)")
+    default: return name
+    }
+  }
+
+  /// What could never work, found before anything is started.
+  func check() throws(SettingsProblem) {
+    for path in [rootDirectory, podLogDirectory, socketPath] + [podManifestPath].compactMap({ $0 }) where !path.hasPrefix("/") {
+      throw SettingsProblem("\"\(path)\" must be an absolute path")
+    }
+    // sockaddr_un holds 108 bytes with the terminating NUL.
+    if socketPath.utf8.count > 107 {
+      throw SettingsProblem("--socket \"\(socketPath)\" is too long for a unix socket: 107 bytes at most")
+    }
+    let families = serviceRanges.map(\.family)
+    if families.count > 2 || Set(families).count != families.count {
+      throw SettingsProblem("--service-cluster-ip-range takes at most one range of each IP family")
+    }
+    if crashBackoffInitial > crashBackoffMaximum {
+      throw SettingsProblem("crash back-off: initial \(crashBackoffInitial) is above the maximum \(crashBackoffMaximum)")
+    }
+  }
+}

@@ -1,0 +1,22 @@
+/// Name, labels and annotations of an object.
+public struct ObjectMeta: Sendable, Hashable {
+  public var name: String
+  public var namespace: String
+  public var labels: [String: String]
+  public var annotations: [String: String]
+  /// The UID a manifest or the API server gave; nil for most hand-written objects.
+  public var uid: String?
+
+  public init(
+    name: String, namespace: String = "default", labels: [String: String] = [:], annotations: [String: String] = [:], uid: String? = nil
+  ) {
+    self.name = name
+    self.namespace = namespace
+    self.labels = labels
+    self.annotations = annotations
+    self.uid = uid
+  }
+
+  /// `namespace/name`, the form used in messages and as a key among objects of one kind.
+  public var namespacedName: String { "\(namespace)/\(name)" }
+}

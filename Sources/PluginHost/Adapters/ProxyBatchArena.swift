@@ -1,0 +1,127 @@
+import KubeModel
+import PluginAPI
+import ServiceProxy
+
+/// One batch laid out as the C structs of `swiftlet/ext/proxy.h`: five buffers however large the batch, no allocation per
+/// string or element. Freed as a whole.
+struct ProxyBatchArena: ~Copyable {
+  private let services: UnsafeMutableBufferPointer<swl_proxy_service_t>
+  private let frontends: UnsafeMutableBufferPointer<swl_proxy_frontend_t>
+  private let endpoints: UnsafeMutableBufferPointer<swl_proxy_endpoint_t>
+  private let removals: UnsafeMutableBufferPointer<swl_string_t>
+  private let text: UnsafeMutableBufferPointer<CChar>
+  private let flags: UInt64
+  private let generation: UInt64
+
+  init(_ batch: ProxyBatch) {
+    services = .allocate(capacity: batch.upserts.count)
+    frontends = .allocate(capacity: batch.upserts.reduce(0) { $0 + $1.frontends.count })
+    endpoints = .allocate(capacity: batch.upserts.reduce(0) { $0 + $1.endpoints.count })
+    removals = .allocate(capacity: batch.removals.count)
+    text = .allocate(
+      capacity: batch.upserts.reduce(0) { $0 + $1.key.utf8.count } + batch.removals.reduce(0) { $0 + $1.utf8.count })
+    flags = (batch.reset ? SWL_PROXY_BATCH_RESET : 0) | (batch.complete ? SWL_PROXY_BATCH_COMPLETE : 0)
+    generation = batch.generation
+    fill(batch)
+  }
+
+  deinit {
+    services.deallocate()
+    frontends.deallocate()
+    endpoints.deallocate()
+    removals.deallocate()
+    text.deallocate()
+  }
+
+  /// The batch; valid until `body` returns.
+  borrowing func withBatch<Result>(_ body: (UnsafePointer<swl_proxy_batch_t>) -> Result) -> Result {
+    let batch = swl_proxy_batch_t(
+      struct_size: UInt32(MemoryLayout<swl_proxy_batch_t>.size), reserved: 0, flags: flags, generation: generation,
+      upserts: services.baseAddress.map { UnsafePointer($0) }, upsert_count: UInt64(services.count),
+      upsert_stride: UInt64(MemoryLayout<swl_proxy_service_t>.stride),
+      removals: removals.baseAddress.map { UnsafePointer($0) }, removal_count: UInt64(removals.count))
+    return withUnsafePointer(to: batch, body)
+  }
+
+  private borrowing func fill(_ batch: ProxyBatch) {
+    var (frontend, endpoint, character) = (0, 0, 0)
+    func keep(_ string: String) -> swl_string_t {
+      let start = character
+      for byte in string.utf8 {
+        text[character] = CChar(bitPattern: byte)
+        character += 1
+      }
+      return swl_string_t(data: text.baseAddress.map { UnsafePointer($0 + start) }, length: UInt64(character - start))
+    }
+    for (index, port) in batch.upserts.enumerated() {
+      let (firstFrontend, firstEndpoint) = (frontend, endpoint)
+      for value in port.frontends {
+        (frontends.baseAddress.unsafelyUnwrapped + frontend).initialize(to: swl_proxy_frontend_t(value, family: port.family))
+        frontend += 1
+      }
+      for value in port.endpoints {
+        (endpoints.baseAddress.unsafelyUnwrapped + endpoint).initialize(to: swl_proxy_endpoint_t(value))
+        endpoint += 1
+      }
+      (services.baseAddress.unsafelyUnwrapped + index).initialize(
+        to: swl_proxy_service_t(
+          struct_size: UInt32(MemoryLayout<swl_proxy_service_t>.size), family: port.family.number,
+          protocol: port.ipProtocol.rawValue, reserved: 0, key: keep(port.key),
+          frontends: frontends.baseAddress.map { UnsafePointer($0 + firstFrontend) },
+          frontend_count: UInt64(port.frontends.count), frontend_stride: UInt64(MemoryLayout<swl_proxy_frontend_t>.stride),
+          endpoints: endpoints.baseAddress.map { UnsafePointer($0 + firstEndpoint) },
+          endpoint_count: UInt64(port.endpoints.count), endpoint_stride: UInt64(MemoryLayout<swl_proxy_endpoint_t>.stride),
+          affinity_seconds: port.affinitySeconds, reserved2: 0))
+    }
+    for (index, key) in batch.removals.enumerated() {
+      (removals.baseAddress.unsafelyUnwrapped + index).initialize(to: keep(key))
+    }
+  }
+}
+
+extension swl_proxy_frontend_t {
+  init(_ value: ResolvedServicePort.Frontend, family: IPFamily) {
+    self.init(
+      struct_size: UInt32(MemoryLayout<swl_proxy_frontend_t>.size), kind: value.kind.rawValue,
+      address: value.address.map(swl_address_t.init) ?? swl_address_t(any: family), port: value.port, reserved: 0,
+      masquerade: value.masquerade.rawValue, selection: value.selection.rawValue, when_empty: value.whenEmpty.rawValue)
+  }
+}
+
+extension swl_proxy_endpoint_t {
+  init(_ value: ResolvedServicePort.Endpoint) {
+    let flags =
+      (value.servesCluster ? SWL_PROXY_ENDPOINT_CLUSTER : 0) | (value.servesLocal ? SWL_PROXY_ENDPOINT_LOCAL : 0)
+      | (value.onNode ? SWL_PROXY_ENDPOINT_ON_NODE : 0)
+    self.init(
+      struct_size: UInt32(MemoryLayout<swl_proxy_endpoint_t>.size), port: value.port, reserved: 0, flags: flags,
+      address: swl_address_t(value.address))
+  }
+}
+
+extension swl_address_t {
+  init(_ address: IPAddress) {
+    self.init(any: address.family)
+    withUnsafeMutableBytes(of: &bytes) { place in
+      switch address.family {
+      case .v4:
+        place.storeBytes(of: UInt32(truncatingIfNeeded: address.low).bigEndian, as: UInt32.self)
+      case .v6:
+        place.storeBytes(of: address.high.bigEndian, as: UInt64.self)
+        place.storeBytes(of: address.low.bigEndian, toByteOffset: 8, as: UInt64.self)
+      }
+    }
+  }
+
+  /// The unspecified address of a family.
+  init(any family: IPFamily) {
+    self.init()
+    self.family = family.number
+    prefix = UInt8(family.bitWidth)
+  }
+}
+
+extension IPFamily {
+  /// As the ABI counts: 4 or 6.
+  var number: UInt8 { self == .v4 ? 4 : 6 }
+}

@@ -1,0 +1,102 @@
+import CRI
+import KubeModel
+
+extension PodWorker {
+  /// Creates and starts one container: image, environment, mounts, create, start.
+  /// - Returns: whether it was created, so that the runtime holds something new.
+  func start(_ name: String, isInit: Bool, attempt: UInt32, sandboxID: String) async -> Bool {
+    guard let container = (isInit ? pod.pod.spec.initContainers : pod.pod.spec.containers).first(where: { $0.name == name }) else {
+      return false
+    }
+    let now = context.now()
+    guard retries.holding(name, at: now) == nil, pulls.holding(name, at: now) == nil else { return false }
+    let sandboxConfig = sandboxConfig(attempt: observation.sandboxes.first?.attempt ?? 0)
+    guard let image = await ensureImage(of: container, sandboxConfig),
+      let config = await configure(container, attempt: attempt, image: image)
+    else { return false }
+    return await createAndStart(config, of: container, sandboxID: sandboxID, sandboxConfig: sandboxConfig)
+  }
+
+  private func ensureImage(of container: Container, _ sandboxConfig: CRIPodSandboxConfig) async -> ImageEnsurer.Ready? {
+    do {
+      let ready = try await during("image \(container.image)") { () async throws(ImageEnsurer.Unavailable) -> ImageEnsurer.Ready in
+        try await ImageEnsurer(images: context.images).ensure(container, for: sandboxConfig)
+      }
+      pulls.succeeded(container.name)
+      if ready.wasPulled { await context.event(.normal, pod, "Pulled", "container \(container.name): image \(container.image) pulled") }
+      return ready
+    } catch {
+      guard !Task.isCancelled else { return nil }
+      if error.isRuntimeDown {
+        await failLoudly(container.name, error.reason, error.message, container: container.name)
+        return nil
+      }
+      let failedBefore = pulls.failures[container.name] != nil
+      // Upstream's word for a pull that has failed more than once.
+      let reason = failedBefore && error.reason == "ErrImagePull" ? "ImagePullBackOff" : error.reason
+      pulls.failed(container.name, .init(reason: reason, message: error.message, container: container.name), at: context.now())
+      await context.event(.warning, pod, "Failed", "container \(container.name): \(error)")
+      return nil
+    }
+  }
+
+  private func configure(_ container: Container, attempt: UInt32, image: ImageEnsurer.Ready) async -> CRIContainerConfig? {
+    do {
+      let links = pod.pod.spec.enableServiceLinks ? await context.serviceLinks(pod.namespace) : []
+      let environment = try EnvironmentBuilder(facts: facts, objects: objects, serviceLinks: links).environment(of: container)
+      let builder = MountBuilder(
+        volumes: VolumeManager(node: context.node, pod: pod), container: container, attempt: attempt)
+      let mounts = try await during("mounts of \(container.name)") {
+        try await BlockingCall.run("mounts of \(pod.fullName)", within: .seconds(60)) { try builder.mounts() }
+      }
+      let logDirectory = "\(context.node.podLogDirectory(pod))/\(container.name)"
+      try Files.makeDirectories(logDirectory)
+      let config = try ContainerConfigBuilder(
+        pod: pod, container: container, attempt: attempt, node: context.node, environment: environment, mounts: mounts,
+        imageRef: image.reference, imageUID: image.uid, imageUserName: image.userName
+      ).config()
+      return config
+    } catch {
+      await failLoudly(container.name, "CreateContainerConfigError", "\(error)", container: container.name)
+      return nil
+    }
+  }
+
+  private func createAndStart(
+    _ config: CRIContainerConfig, of container: Container, sandboxID: String, sandboxConfig: CRIPodSandboxConfig
+  ) async -> Bool {
+    let runtime = context.runtime
+    let id: String
+    do {
+      id = try await during("CreateContainer \(container.name)") { () async throws(CRIError) -> String in
+        try await runtime.createContainer(inSandbox: sandboxID, config: config, sandboxConfig: sandboxConfig)
+      }
+    } catch {
+      // The name may be reserved by an attempt that a dead daemon began: the next look finds it.
+      mustObserve = true
+      await failLoudly(container.name, "CreateContainerError", "\(error)", container: container.name)
+      return false
+    }
+    do {
+      try await during("StartContainer \(container.name)") { () async throws(CRIError) in try await runtime.startContainer(id) }
+      retries.succeeded(container.name)
+    } catch {
+      // The runtime keeps it as exited, and the crash back-off takes over.
+      await failLoudly(container.name, "RunContainerError", "\(error)", container: container.name)
+    }
+    do {
+      let seen = try await during("ContainerStatus \(container.name)") { () async throws(CRIError) -> ObservedContainer in
+        try await PodObserver(runtime: runtime).status(of: id, inSandbox: sandboxID)
+      }
+      observation.containers.insert(seen, at: 0)
+      if seen.state == .running {
+        await context.event(.normal, pod, "Started", "container \(container.name) started (attempt \(config.metadata.attempt))")
+      }
+    } catch {
+      mustObserve = true
+      fail("observe", "RuntimeUnavailable", "\(error)")
+      return false
+    }
+    return true
+  }
+}

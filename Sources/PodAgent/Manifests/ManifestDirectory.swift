@@ -1,0 +1,125 @@
+import Glibc
+import KubeModel
+
+/// The manifests of a directory (or of one file), decoded. Re-reads only files that changed since the last look.
+///
+/// A file that no longer decodes keeps what it said last: an editor's mistake stops no pod. After a restart of the agent
+/// there is no last; then `brokenFiles` tells whose pods are not known and have to be left alone.
+struct ManifestDirectory {
+  /// What the directory says now.
+  struct Snapshot: Sendable {
+    var objects: [KubeObject] = []
+    var problems: [ManifestProblem] = []
+    /// Files with at least one error.
+    var brokenFiles: Set<String> = []
+    /// The directory itself could not be read.
+    var failure: SystemError?
+  }
+
+  private struct Fingerprint: Equatable {
+    var device: UInt64
+    var inode: UInt64
+    var size: Int64
+    var seconds: Int
+    var nanoseconds: Int
+  }
+
+  private struct Entry {
+    var fingerprint: Fingerprint
+    var decoded: DecodedManifest
+    /// Objects of an earlier version that the current one is too broken to say anything about.
+    var kept: [KubeObject] = []
+    var isBroken: Bool
+  }
+
+  let path: String
+  private var entries: [String: Entry] = [:]
+
+  init(path: String) { self.path = path }
+
+  /// Looks at every file; decodes those that are new or changed.
+  /// - Returns: `nil` when nothing changed since the last look.
+  mutating func read() -> Snapshot? {
+    let names: [String]
+    let base: String
+    do {
+      (base, names) = try files()
+    } catch {
+      // Pods are not stopped because a directory is missing for a moment (a remount); what was read stays.
+      var snapshot = self.snapshot()
+      snapshot.failure = error
+      return snapshot
+    }
+    var changed = false
+    var current: [String: Entry] = [:]
+    for name in names {
+      guard let fingerprint = fingerprint("\(base)/\(name)") else { continue }
+      if let known = entries[name], known.fingerprint == fingerprint {
+        current[name] = known
+        continue
+      }
+      changed = true
+      current[name] = entry(name, at: "\(base)/\(name)", fingerprint, previous: entries[name])
+    }
+    if current.count != entries.count { changed = true }
+    entries = current
+    return changed ? snapshot() : nil
+  }
+
+  private func files() throws(SystemError) -> (base: String, names: [String]) {
+    var info = stat()
+    guard stat(path, &info) == 0 else { throw SystemError("stat", path) }
+    if info.st_mode & S_IFMT != S_IFDIR {
+      let parts = path.split(separator: "/").map(String.init)
+      return ("/" + parts.dropLast().joined(separator: "/"), parts.suffix(1).map { $0 })
+    }
+    return (path, try Files.list(path).filter(ManifestDirectory.isManifest))
+  }
+
+  /// Editors' and config management's temporary files start with a dot or end in something else.
+  static func isManifest(_ name: String) -> Bool {
+    !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
+  }
+
+  private func fingerprint(_ path: String) -> Fingerprint? {
+    var info = stat()
+    guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+    return Fingerprint(
+      device: UInt64(info.st_dev), inode: UInt64(info.st_ino), size: Int64(info.st_size), seconds: info.st_mtim.tv_sec,
+      nanoseconds: info.st_mtim.tv_nsec)
+  }
+
+  private func entry(_ name: String, at path: String, _ fingerprint: Fingerprint, previous: Entry?) -> Entry {
+    var decoded: DecodedManifest
+    do {
+      // One byte above the limit, so that the decoder sees that it is too large without the agent reading it all.
+      decoded = ManifestDecoder.decode(
+        try Files.read(path, limit: YAMLLimits.defaultMaxBytes + 1), file: name)
+    } catch {
+      decoded = DecodedManifest(
+        objects: [],
+        problems: [
+          ManifestProblem(severity: .error, file: name, reason: "\(error)")
+        ])
+    }
+    let isBroken = decoded.problems.contains { $0.severity == .error }
+    var kept: [KubeObject] = []
+    if isBroken, let previous {
+      let present = Set(decoded.objects.map(\.key))
+      kept = (previous.decoded.objects + previous.kept).filter { !present.contains($0.key) }
+    }
+    return Entry(fingerprint: fingerprint, decoded: decoded, kept: kept, isBroken: isBroken)
+  }
+
+  private func snapshot() -> Snapshot {
+    let all = entries.keys.sorted().compactMap { name in
+      entries[name].map { entry in
+        DecodedManifest(objects: entry.decoded.objects + entry.kept, problems: entry.decoded.problems)
+      }
+    }
+    let merged = ManifestSet.merge(all)
+    return Snapshot(
+      objects: merged.objects, problems: merged.problems,
+      brokenFiles: Set(entries.filter { $0.value.isBroken }.keys))
+  }
+}

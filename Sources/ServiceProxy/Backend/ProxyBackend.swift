@@ -1,0 +1,76 @@
+/// What the service proxy drives: something that makes the kernel agree with resolved Services.
+///
+/// Implemented by `PluginHost` over a loaded library, and by fakes in tests. Calls of one backend are made one after the
+/// other; each returns only once its work is done or has failed. Every call may throw `ProxyBackendError`.
+public protocol ProxyBackend: Sendable {
+  /// As chosen with `--proxy-mode`.
+  var name: String { get }
+
+  func start() async throws(ProxyBackendError)
+  /// Applies one batch. Throwing means nothing of it was applied; service ports that failed alone are in the report.
+  func sync(_ batch: ProxyBatch) async throws(ProxyBackendError) -> ProxySyncReport
+  /// Ends work; rules stay in the kernel.
+  func stop() async
+  /// Removes everything the backend ever left; returns what was removed.
+  func cleanup() async throws(ProxyBackendError) -> [String]
+  /// What the backend owns on this machine now.
+  func ownedObjects() async throws(ProxyBackendError) -> [String]
+}
+
+/// Why a backend call failed, in the backend's words.
+public struct ProxyBackendError: Error, Sendable, CustomStringConvertible {
+  public enum Code: Sendable {
+    /// May succeed when tried again.
+    case retry
+    /// The call passed its deadline; the backend refuses further calls until it returns.
+    case hung
+    /// Will not succeed without a change.
+    case failed
+  }
+
+  public var code: Code
+  /// Backend and operation, e.g. "nftables: sync generation 12".
+  public var operation: String
+  public var message: String
+  /// 0: none.
+  public var osErrno: Int32
+
+  public init(code: Code, operation: String, message: String, osErrno: Int32 = 0) {
+    self.code = code
+    self.operation = operation
+    self.message = message
+    self.osErrno = osErrno
+  }
+
+  public var description: String {
+    osErrno == 0 ? "\(operation): \(message)" : "\(operation): \(message) (errno \(osErrno))"
+  }
+}
+
+/// One step from what the kernel holds to what it shall hold.
+public struct ProxyBatch: Sendable, Equatable {
+  public var generation: UInt64
+  /// First batch of a full load.
+  public var reset: Bool
+  /// Last batch of a full load.
+  public var complete: Bool
+  public var upserts: [ResolvedServicePort]
+  /// Keys of service ports that are gone.
+  public var removals: [String]
+
+  public init(generation: UInt64, reset: Bool, complete: Bool, upserts: [ResolvedServicePort], removals: [String]) {
+    self.generation = generation
+    self.reset = reset
+    self.complete = complete
+    self.upserts = upserts
+    self.removals = removals
+  }
+}
+
+/// What a sync did.
+public struct ProxySyncReport: Sendable, Equatable {
+  /// Service ports whose previous state stands, with the reason.
+  public var failures: [String: String]
+
+  public init(failures: [String: String] = [:]) { self.failures = failures }
+}

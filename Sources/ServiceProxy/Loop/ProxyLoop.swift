@@ -1,0 +1,182 @@
+import KubeModel
+import Logging
+
+/// Carries changes of Services to the backend: at once when idle, coalesced while a sync is under way.
+///
+/// The first sync is a full load and waits for `sourcesAreComplete`, so that a restart never removes what merely was not
+/// read yet. After a failure the next attempt is a full load again, which every backend turns into the difference between
+/// the kernel and what is wanted.
+public actor ProxyLoop {
+  /// For people and health checks.
+  public struct Status: Sendable, Equatable {
+    /// Of the last batch the kernel committed; 0 before the first.
+    public var committedGeneration: UInt64 = 0
+    public var isLoaded = false
+    /// What failed last, until a sync succeeds.
+    public var lastError: String?
+    public var consecutiveFailures = 0
+    /// Service ports the backend could not program, with the reason.
+    public var failures: [String: String] = [:]
+
+    public init() {}
+  }
+
+  /// Service ports a batch of a full load carries at most; bounds one kernel transaction together with the backend's own
+  /// limit (see the design notes on quadratic netfilter transactions).
+  public static let fullLoadBound = 1000
+
+  private let backend: any ProxyBackend
+  private let logger: Logger
+  private let sleep: @Sendable (Duration) async throws -> Void
+  private var table: ServiceTable
+  private var generation: UInt64 = 0
+  private var submitted: UInt64 = 0
+  private var applied: UInt64 = 0
+  private var sourcesComplete = false
+  private var needsFullLoad = true
+  private var waiters: [(upTo: UInt64, resume: CheckedContinuation<Bool, Never>)] = []
+  private let wake: AsyncStream<Void>
+  private let wakeUp: AsyncStream<Void>.Continuation
+  public private(set) var status = Status()
+
+  /// - Parameter sleep: waits between attempts after a failure; tests drive it by hand.
+  public init(
+    backend: any ProxyBackend, resolver: ServiceResolver, logger: Logger,
+    sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+  ) {
+    self.backend = backend
+    self.logger = logger
+    self.sleep = sleep
+    table = ServiceTable(resolver: resolver)
+    (wake, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  /// Takes changes over; returns at once.
+  public func submit(_ changes: [ServiceChange]) {
+    for change in changes { table.apply(change) }
+    submitted += 1
+    wakeUp.yield()
+  }
+
+  /// Everything that is to be served at start has been submitted: the first full load may replace what the kernel holds.
+  public func sourcesAreComplete() {
+    sourcesComplete = true
+    wakeUp.yield()
+  }
+
+  /// Returns once everything submitted so far is committed by the kernel: true; or when `limit` passed or the loop ended
+  /// before that: false. The caller decides what a wait that was cut short means.
+  public func commit(within limit: Duration) async -> Bool {
+    if applied >= submitted, !table.hasChanges, !needsFullLoad { return true }
+    let target = submitted
+    let timeout = Task { [sleep] in
+      try? await sleep(limit)
+      self.giveUp(target)
+    }
+    defer { timeout.cancel() }
+    return await withCheckedContinuation { waiters.append((target, $0)) }
+  }
+
+  /// One Service as it is programmed.
+  public func report(of name: String) -> (service: Service, ports: [ResolvedServicePort], issues: [ServiceIssue])? {
+    table.report(of: name)
+  }
+
+  /// Runs until cancelled.
+  public func run() async {
+    for await _ in wake {
+      guard !Task.isCancelled else { break }
+      await syncUntilSettled()
+    }
+    for waiter in waiters { waiter.resume.resume(returning: false) }
+    waiters = []
+  }
+
+  private func giveUp(_ target: UInt64) {
+    resolveWaiters {
+      $0 == target
+    } with: {
+      false
+    }
+  }
+
+  private func resolveWaiters(_ isDue: (UInt64) -> Bool, with result: () -> Bool) {
+    let due = waiters.filter { isDue($0.upTo) }
+    waiters.removeAll { isDue($0.upTo) }
+    for waiter in due { waiter.resume.resume(returning: result()) }
+  }
+
+  private func syncUntilSettled() async {
+    while sourcesComplete, !Task.isCancelled, needsFullLoad || table.hasChanges || applied < submitted {
+      let target = submitted
+      if await syncOnce() {
+        applied = max(applied, target)
+        resolveWaiters {
+          $0 <= applied
+        } with: {
+          true
+        }
+      } else {
+        try? await sleep(ProxyLoop.retryDelay(afterFailures: status.consecutiveFailures))
+      }
+    }
+  }
+
+  /// 250 ms doubling to 30 s.
+  static func retryDelay(afterFailures failures: Int) -> Duration {
+    .milliseconds(min(30_000, 250 << min(max(failures - 1, 0), 7)))
+  }
+
+  private func syncOnce() async -> Bool {
+    let isFull = needsFullLoad
+    let batches: [ProxyBatch]
+    if isFull {
+      batches = table.fullLoad(firstGeneration: generation + 1, bound: ProxyLoop.fullLoadBound)
+    } else {
+      batches = table.takeBatch(generation: generation + 1).map { [$0] } ?? []
+    }
+    if isFull { status.failures = [:] }
+    for batch in batches {
+      generation = batch.generation
+      do {
+        try await commit(batch)
+      } catch {
+        failed(error)
+        return false
+      }
+    }
+    needsFullLoad = false
+    status.isLoaded = true
+    status.lastError = nil
+    status.consecutiveFailures = 0
+    return true
+  }
+
+  private func commit(_ batch: ProxyBatch) async throws(ProxyBackendError) {
+    let report = try await backend.sync(batch)
+    for port in batch.upserts { status.failures[port.key] = nil }
+    for key in batch.removals { status.failures[key] = nil }
+    for (key, reason) in report.failures {
+      status.failures[key] = reason
+      logger.warning("service port not programmed", metadata: ["port": "\(key)", "reason": "\(reason)"])
+    }
+    status.committedGeneration = batch.generation
+    logger.debug(
+      "service rules committed",
+      metadata: ["generation": "\(batch.generation)", "changed": "\(batch.upserts.count)", "removed": "\(batch.removals.count)"])
+  }
+
+  private func failed(_ error: ProxyBackendError) {
+    needsFullLoad = true
+    status.lastError = "\(error)"
+    status.consecutiveFailures += 1
+    logger.error(
+      "service rules not committed, trying again",
+      metadata: ["error": "\(error)", "failures": "\(status.consecutiveFailures)"])
+  }
+}
+
+extension ProxyLoop {
+  /// What of a Service is not programmed, as of the last batch that was made.
+  public func issues(of name: String) -> [ServiceIssue] { report(of: name)?.issues ?? [] }
+}

@@ -1,0 +1,67 @@
+import KubeModel
+
+/// What the EndpointSlice controller does in a cluster, for the pods of one node: a Service with a selector gets one slice
+/// per IP family (and per distinct set of target ports) from the pods it selects.
+public struct EndpointSliceBuilder: Sendable {
+  public var nodeName: String
+
+  public init(nodeName: String) { self.nodeName = nodeName }
+
+  /// The slices of `service`; empty when it has no selector (its slices are then written by hand).
+  public func slices(for service: Service, pods: some Sequence<LocalPod>) -> [EndpointSlice] {
+    guard !service.spec.selector.isEmpty, service.spec.type != .externalName else { return [] }
+    let selected = pods.filter { $0.namespace == service.metadata.namespace && selects(service.spec.selector, $0.labels) }
+      .sorted { $0.uid < $1.uid }
+    var slices: [EndpointSlice] = []
+    for family in IPFamily.allCases {
+      // A named target port may be another number in each pod: pods with the same numbers share a slice, as upstream.
+      var byPorts: [[EndpointPort]: [Endpoint]] = [:]
+      for pod in selected {
+        guard let address = pod.addresses.first(where: { $0.family == family }) else { continue }
+        byPorts[ports(of: service, in: pod), default: []].append(endpoint(pod, address, service))
+      }
+      for (ports, endpoints) in byPorts where !ports.isEmpty {
+        slices.append(slice(of: service, family: family, ports: ports, endpoints: endpoints))
+      }
+    }
+    return slices.sorted { $0.metadata.name < $1.metadata.name }
+  }
+
+  func selects(_ selector: [String: String], _ labels: [String: String]) -> Bool {
+    selector.allSatisfy { labels[$0.key] == $0.value }
+  }
+
+  /// A pod that lacks a named port is no endpoint of that service port.
+  private func ports(of service: Service, in pod: LocalPod) -> [EndpointPort] {
+    service.spec.ports.compactMap { port in
+      switch port.targetPort {
+      case .int(let number):
+        guard let target = UInt16(exactly: number) else { return nil }
+        return EndpointPort(name: port.name, protocol: port.protocol, port: target, appProtocol: port.appProtocol)
+      case .string(let name):
+        guard let target = pod.ports.first(where: { $0.name == name && $0.ipProtocol == port.protocol }) else { return nil }
+        return EndpointPort(name: port.name, protocol: port.protocol, port: target.number, appProtocol: port.appProtocol)
+      }
+    }
+  }
+
+  private func endpoint(_ pod: LocalPod, _ address: IPAddress, _ service: Service) -> Endpoint {
+    let serving = pod.isReady || service.spec.publishNotReadyAddresses
+    return Endpoint(
+      addresses: [address],
+      conditions: EndpointConditions(ready: serving && !pod.isTerminating, serving: serving, terminating: pod.isTerminating),
+      nodeName: nodeName, targetRef: ObjectReference(kind: "Pod", namespace: pod.namespace, name: pod.name, uid: pod.uid))
+  }
+
+  private func slice(of service: Service, family: IPFamily, ports: [EndpointPort], endpoints: [Endpoint]) -> EndpointSlice {
+    let numbers = ports.compactMap(\.port).map(String.init).joined(separator: "-")
+    return EndpointSlice(
+      metadata: ObjectMeta(
+        name: "\(service.metadata.name)-\(family == .v4 ? "ipv4" : "ipv6")-\(numbers)", namespace: service.metadata.namespace,
+        labels: [
+          EndpointSlice.serviceNameLabel: service.metadata.name,
+          "endpointslice.kubernetes.io/managed-by": "swiftlet",
+        ]),
+      addressType: family == .v4 ? .ipv4 : .ipv6, endpoints: endpoints, ports: ports)
+  }
+}

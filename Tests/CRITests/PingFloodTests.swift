@@ -1,0 +1,18 @@
+import CRI
+import CRITesting
+import Glibc
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct PingFloodTests {
+  /// Go's servers send a PING for nearly every request; the HTTP/2 layer alone would close the connection after 200.
+  @Test func aThousandPingsDoNotCostTheConnection() async throws {
+    let settings: [UInt8] = [0, 0, 0, 4, 0, 0, 0, 0, 0]
+    let pings = (0..<1000).flatMap { _ in PingSplitterTests.ping }
+    let socket = try Socket(deadlines: ClientFaultTests.hurried)
+    let server = try RawSocketServer(path: socket.path, greeting: settings + pings, closes: false)
+    // The peer never answers, so the deadline it is; a closed connection would be "unavailable".
+    #expect(await failure { () throws(CRIError) in try await socket.client.version() }?.isDeadline == true)
+    server.stop()
+    unlink(socket.path)
+  }
+}

@@ -1,0 +1,3 @@
+/* Creates an instance without a table. */
+#define ON_CREATE *table = NULL;
+#include "fixture.h"

@@ -1,0 +1,3 @@
+/* Has no name. */
+#define NAME NULL
+#include "fixture.h"

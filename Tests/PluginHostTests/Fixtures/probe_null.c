@@ -1,0 +1,3 @@
+/* Has NULL where probe should be. */
+#define PROBE_FUNCTION NULL
+#include "fixture.h"

@@ -1,0 +1,3 @@
+/* Fails without a word. */
+#define ON_PROBE return SWL_DENIED;
+#include "fixture.h"

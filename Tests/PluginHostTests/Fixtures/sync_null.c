@@ -1,0 +1,3 @@
+/* Has NULL where sync should be. */
+#define SYNC_FUNCTION NULL
+#include "fixture.h"

@@ -1,0 +1,3 @@
+/* Has an empty version. */
+#define VERSION ""
+#include "fixture.h"

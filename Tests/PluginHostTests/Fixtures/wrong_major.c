@@ -1,0 +1,3 @@
+/* Speaks no version the host offers. */
+#define ON_ENTRY return SWL_INCOMPATIBLE;
+#include "fixture.h"
