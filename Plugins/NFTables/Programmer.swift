@@ -63,6 +63,7 @@ package final class Programmer {
       try exchangeOrThrow(table.tidying())
       table.tidied()
     }
+    retireClasses(sparing: 0)
     isLoading = false
     isLoaded = true
   }
@@ -87,7 +88,7 @@ package final class Programmer {
       }
     }
     try apply(pending, failed: failed)
-    retireClasses()
+    if !isLoading { retireClasses() }
   }
 
   /// A service port that cannot be programmed: what the kernel has for it stays.
@@ -101,10 +102,18 @@ package final class Programmer {
     let changes = groups.flatMap { $0 }
     if changes.isEmpty { return }
     let deltas = orderedTables.map { ($0, $0.delta(for: changes)) }
-    let messages = deltas.flatMap { $0.isDeferred ? [] : $1.messages($0.layout) }
+    let preparation = deltas.flatMap { table, delta in table.isDeferred ? [] : delta.newClasses.flatMap { table.layout.creation(of: $0) } }
+    var messages = deltas.flatMap { $0.isDeferred ? [] : $1.messages($0.layout) }
     func commit() { for (table, delta) in deltas { table.commit(changes, delta) } }
 
-    switch connection.exchange(messages, layouts: layouts) {
+    var outcome = connection.exchange(preparation, layouts: layouts)
+    if case .committed = outcome {
+      for (table, delta) in deltas where !table.isDeferred { table.commit(newClasses: delta.newClasses) }
+      outcome = connection.exchange(messages, layouts: layouts)
+    } else {
+      messages = preparation
+    }
+    switch outcome {
     case .committed: commit()
     case .unknown(let fault):
       // What is true must be read; what is wanted is known.
@@ -121,6 +130,8 @@ package final class Programmer {
         try restore()
         return try apply(groups, afterRestoring: true, failed: failed)
       }
+      // The kernel holds what we know and still has no time: an element that clashes would have been found.
+      if refusals.contains(where: { $0.errno == EBUSY }) { throw fault }
       if groups.count > 1 {
         let middle = groups.count / 2
         try apply(Array(groups.prefix(middle)), afterRestoring: afterRestoring, failed: failed)
@@ -131,15 +142,14 @@ package final class Programmer {
     }
   }
 
-  /// In a transaction of its own, after packets that read the old class are through. Not worth failing for: what stays now is
-  /// removed later.
-  private func retireClasses() {
-    for table in orderedTables where !table.isDeferred && !isLoading {
-      let unused = table.unusedClasses()
-      if unused.isEmpty { continue }
-      switch connection.exchange(table.layout.removal(of: unused), layouts: layouts) {
-      case .committed: table.forget(unused)
-      case .refused(let refusals): log("remove chains without use: \(Failure.fault(refusals, table.layout.removal(of: unused)).message)")
+  /// Not worth failing for: what stays now is removed later.
+  private func retireClasses(sparing limit: Int = 32) {
+    for table in orderedTables where !table.isDeferred {
+      let retiring = table.takeRetiring(sparing: limit)
+      let messages = table.layout.removal(of: retiring)
+      switch connection.exchange(messages, layouts: layouts) {
+      case .committed: table.forget(retiring)
+      case .refused(let refusals): log("remove chains without use: \(Failure.fault(refusals, messages).message)")
       case .unknown(let fault):
         log("remove chains without use: \(fault.text)")
         isSuspect = true

@@ -1,6 +1,8 @@
 /// What has to be added to and removed from one table, sorted the way a transaction wants it.
 package struct TableDelta: Equatable, Sendable {
   package let family: Family
+  /// Made in a transaction of their own before this one: a packet that began in the old generation may already read elements of
+  /// the new one, and would find a chain made together with them still empty.
   package var newClasses: [ClassReference] = []
   package var newHairpins: [Address] = []
   package var oldHairpins: [Address] = []
@@ -12,7 +14,7 @@ package struct TableDelta: Equatable, Sendable {
 
   package init(_ family: Family) { self.family = family }
 
-  package var isEmpty: Bool { newClasses.isEmpty && newHairpins.isEmpty && oldHairpins.isEmpty && replaced.isEmpty && added.isEmpty && removed.isEmpty }
+  package var isEmpty: Bool { newHairpins.isEmpty && oldHairpins.isEmpty && replaced.isEmpty && added.isEmpty && removed.isEmpty }
   package var weight: Int { [replaced, added, removed].reduce(0) { $0 + $1.values.reduce(0) { $0 + $1.count } } }
 
   /// Adds what turns one state of a front end into another; nil is "not there".
@@ -54,7 +56,7 @@ extension TableDelta {
   /// The requests of the transaction. What leads somewhere comes after what it leads to, and goes before it: a packet that
   /// reads while the kernel commits meets no dead end.
   package func messages(_ layout: Layout) -> [Message] {
-    var messages = newClasses.flatMap { layout.creation(of: $0) }
+    var messages: [Message] = []
     if !newHairpins.isEmpty { messages.append(.addElements(family, .hairpin, newHairpins.map { Element($0, $0) })) }
     let endpoints: [MapKind] = [.endpoints, .nodePortEndpoints]
     let frontends: [MapKind] = [.serviceIPs, .serviceNodePorts]

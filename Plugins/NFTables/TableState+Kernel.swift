@@ -14,6 +14,7 @@ extension TableState {
     orphanChains = orphans(in: kernel)
     strays = kernel.strays
     isDeferred = false
+    _ = takeRetiring(sparing: .max)
     guard kernel.isPresent else { return layout.creation }
     if !kernel.isCompatible || hasForeignHook(kernel) {
       isDeferred = true
@@ -119,7 +120,7 @@ extension TableState {
     var delta = TableDelta(family)
     delta.removed = strays
     delta.oldHairpins = hairpins.filter { hairpinUses[$0] == nil }
-    return delta.messages(layout) + layout.removal(of: unusedClasses()) + orphanChains.sorted().map { .flushChain(family, $0) }
+    return delta.messages(layout) + orphanChains.sorted().map { .flushChain(family, $0) }
       + orphanChains.sorted().map { .deleteChain(family, $0) }
   }
 
@@ -127,7 +128,6 @@ extension TableState {
     strays = [:]
     orphanChains = []
     hairpins = hairpins.filter { hairpinUses[$0] != nil }
-    forget(unusedClasses())
   }
 
   /// A service port that cannot be programmed keeps what the kernel has for it, as far as it is known and nobody else's.

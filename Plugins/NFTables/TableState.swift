@@ -11,6 +11,8 @@ package final class TableState {
   /// Front ends of each class.
   package internal(set) var classUses: [ClassReference: Int] = [:]
   package internal(set) var classes: Set<ClassReference> = []
+  /// Those without a front end when it was last looked at.
+  private var idleClasses: Set<ClassReference> = []
   /// Service ports with an endpoint at the address.
   package internal(set) var hairpinUses: [Address: Int] = [:]
   package internal(set) var hairpins: Set<Address> = []
@@ -81,14 +83,20 @@ package final class TableState {
       for frontend in port.frontends { put(frontend.key, frontend.state) }
       for address in port.hairpins { count(&hairpinUses, address, 1) }
     }
-    classes.formUnion(delta.newClasses)
+    if isDeferred { classes.formUnion(delta.newClasses) }
     hairpins.formUnion(delta.newHairpins)
     hairpins.subtract(delta.oldHairpins)
   }
 
-  /// Classes of the kernel no front end uses any more, among those the changes may have left.
-  package func unusedClasses() -> [ClassReference] {
-    classes.filter { classUses[$0] == nil }.sorted { $0.chain < $1.chain }
+  package func commit(newClasses: [ClassReference]) { classes.formUnion(newClasses) }
+
+  /// Classes that can go from the kernel. One that just lost its last front end stays: packets may be on their way to its
+  /// chain. And a few are always kept, since the next rollout wants them again.
+  package func takeRetiring(sparing limit: Int = 32) -> [ClassReference] {
+    let unused = classes.filter { classUses[$0] == nil }
+    let idle = unused.intersection(idleClasses)
+    idleClasses = unused
+    return unused.count > limit ? idle.sorted { $0.chain < $1.chain } : []
   }
 
   package func forget(_ retired: [ClassReference]) { classes.subtract(retired) }

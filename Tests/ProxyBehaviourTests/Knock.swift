@@ -18,7 +18,9 @@ enum Knock: Equatable {
     defer { close(socket) }
     Sockets.patience(socket, milliseconds: patience)
     guard target.with({ connect(socket, $0, $1) }) == 0 else { return outcome(errno) }
-    if proto == Sockets.udp, send(socket, "?", 1, 0) != 1 { return outcome(errno) }
+    // A datagram that is refused on its way out of this machine is an EPERM here; whether it was refused or dropped, the
+    // socket's next error tells.
+    if proto == Sockets.udp, send(socket, "?", 1, 0) != 1, errno != EPERM { return outcome(errno) }
     return greeting(socket)
   }
 

@@ -139,8 +139,8 @@ private struct Rows {
         "external address", [cluster, TestFrontend(SWL_PROXY_EXTERNAL_IP, plan.external, 80)], from: .outside, to: plan.external, 80,
         .answers(Self.both, clientSeenAs: .own)),
       row(
-        "load balancer address from a pod", [cluster, TestFrontend(SWL_PROXY_LOAD_BALANCER, plan.external, 80)], from: .podB,
-        to: plan.external, 80, .answers(Self.both, clientSeenAs: .own)),
+        "load balancer address from a pod", [cluster, TestFrontend(SWL_PROXY_LOAD_BALANCER, plan.external, 80)], from: .podA,
+        to: plan.external, 80, .answers(Self.both, clientSeenAs: .ownUnlessItself)),
       row("another port of the address", [cluster], from: .podB, to: plan.cluster, 81, .nobody),
       row("another address", [cluster], from: .podB, to: plan.otherCluster, 80, .nobody),
     ]

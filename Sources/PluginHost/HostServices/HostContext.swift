@@ -48,9 +48,10 @@ final class HostContext: Sendable {
 
   func enterInit() { phase.store(.initialising, ordering: .sequentiallyConsistent) }
 
+  /// Init came back. Does nothing when it came back too late and the instance was given up meanwhile.
   func open(callback: @escaping @Sendable () -> Void) {
-    self.callback.withLock { $0 = callback }
-    phase.store(.open, ordering: .sequentiallyConsistent)
+    let isInTime = phase.compareExchange(expected: .initialising, desired: .open, ordering: .sequentiallyConsistent).exchanged
+    if isInTime { self.callback.withLock { $0 = callback } }
   }
 
   func close() {

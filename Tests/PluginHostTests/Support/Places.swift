@@ -31,7 +31,9 @@ final class TemporaryDirectory: Sendable {
     path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  deinit {
+  deinit { remove() }
+
+  func remove() {
     guard let remove = try? Command.find("rm") else { return }
     _ = try? Command.run(remove, ["-rf", path])
   }

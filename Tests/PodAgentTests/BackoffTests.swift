@@ -1,0 +1,2 @@
+import PodAgent
+import Testing
