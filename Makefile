@@ -25,7 +25,7 @@ fmt: ## format the Swift code
 
 build: ## release build of the command and its backends, in .build/release
 	@Scripts/install
-	swift build -c release
+	Scripts/build
 
 bench: ## the measurements (needs root; takes minutes)
 	@Benchmarks/run

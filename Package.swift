@@ -45,6 +45,7 @@ let grpc: [Target.Dependency] = [
   .product(name: "SwiftProtobuf", package: "swift-protobuf"),
 ]
 
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 
 /// A backend: the top-level folder `Plugins/` means build plugins to SwiftPM, hence the path.
@@ -103,5 +104,28 @@ let package = Package(
       name: "swiftlet",
       dependencies: ["KubeModel", "CRI", "ServiceProxy", "PodAgent", "PluginHost", argumentParser, log] + lifecycle + nio,
       path: "Sources/Host", swiftSettings: strict),
+
+    .executableTarget(
+      name: "StartLatency", dependencies: ["CRI", "PodAgent", argumentParser, log, protobuf], path: "Benchmarks/StartLatency",
+      swiftSettings: strict),
+
+    // Test doubles and builders, for authors of backends too.
+    library("CRITesting", ["CRI"] + grpc + nio),
+    library("ProxyTesting", ["PluginKit", "PluginAPI"]),
+
+    tests("KubeModelTests", ["KubeModel"]),
+    tests("CRITests", ["CRI", "CRITesting", log, protobuf] + nio),
+    tests(
+      "PluginHostTests", ["PluginHost", "PluginKit", "PluginAPI", "PluginCrashProbe", "KubeModel", "ServiceProxy", "PodAgent", log],
+      exclude: ["Fixtures"]),
+    .executableTarget(
+      name: "PluginCrashProbe", dependencies: ["PluginHost", log], path: "Tests/PluginCrashProbe", swiftSettings: strict),
+    tests("ServiceProxyTests", ["ServiceProxy", "KubeModel", log]),
+    tests("PodAgentTests", ["PodAgent", "KubeModel", "CRI", "CRITesting", log, protobuf]),
+    tests("NFTablesTests", ["NFTables", "CNetfilter", "ProxyTesting", "PluginKit", "PluginAPI"], exclude: ["Snapshots"]),
+    tests("ProxyBehaviourTests", ["NFTables", "ProxyTesting", "PluginKit", "PluginAPI"]),
+    tests("CgroupTests", ["CgroupV1", "CgroupV2", "CgroupFiles", "PluginKit", "PluginAPI"]),
+    tests("HostTests", ["swiftlet", "KubeModel", "PodAgent", "ServiceProxy", argumentParser, log] + nio),
+    tests("RuntimeTests", ["KubeModel"]),
   ]
 )

@@ -56,7 +56,8 @@ package struct Address: Hashable, Sendable {
 
   /// Network order bytes, as many as the family has.
   package func network(_ family: Family) -> [UInt8] {
-    let all = (0..<8).map { UInt8(truncatingIfNeeded: high >> (56 - 8 * $0)) } + (0..<8).map { UInt8(truncatingIfNeeded: low >> (56 - 8 * $0)) }
+    let all =
+      (0..<8).map { UInt8(truncatingIfNeeded: high >> (56 - 8 * $0)) } + (0..<8).map { UInt8(truncatingIfNeeded: low >> (56 - 8 * $0)) }
     return Array(all.suffix(family.width))
   }
 

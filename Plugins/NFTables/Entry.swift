@@ -2,7 +2,8 @@ import PluginAPI
 import PluginKit
 
 private let plugin = PluginDefinition(
-  proxy: NFTablesBackend.self, name: "nftables", version: "0.1.0", summary: "Services by nf_tables maps, over netlink; kernel 5.13 or newer")
+  proxy: NFTablesBackend.self, name: "nftables", version: "0.1.0", summary: "Services by nf_tables maps, over netlink; kernel 5.13 or newer"
+)
 private let table = PluginEntry(
   plugin, descriptor: { plugin.descriptor }, create: { plugin.create($0, $1, $2, $3, $4, $5, $6) })
 

@@ -53,7 +53,9 @@ package enum Failure {
   /// The refusal that says most, with the request it is about.
   package static func fault(_ refusals: [Refusal], _ messages: [Message]) -> BackendFault {
     let decisive = kind(of: refusals)
-    guard let refusal = refusals.first(where: { kind($0.errno) == decisive }) else { return BackendFault(.internal, "refused without a reason") }
+    guard let refusal = refusals.first(where: { kind($0.errno) == decisive }) else {
+      return BackendFault(.internal, "refused without a reason")
+    }
     let subject = refusal.message.flatMap { messages[safe: $0]?.summary } ?? "transaction of \(messages.count) requests"
     return fault(subject, refusal)
   }

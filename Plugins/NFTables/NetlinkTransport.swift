@@ -31,7 +31,9 @@ package final class NetlinkSocket: NetlinkTransport {
   private var sendBuffer: Int32 = 0
 
   package init(timeoutSeconds: Int = 10) throws(TransportFault) {
-    guard let opened = mnl_socket_open2(NETLINK_NETFILTER, Int32(SOCK_CLOEXEC.rawValue)) else { throw TransportFault(.open, errno: Glibc.errno) }
+    guard let opened = mnl_socket_open2(NETLINK_NETFILTER, Int32(SOCK_CLOEXEC.rawValue)) else {
+      throw TransportFault(.open, errno: Glibc.errno)
+    }
     guard mnl_socket_bind(opened, 0, MNL_SOCKET_AUTOPID) == 0 else {
       let cause = Glibc.errno
       mnl_socket_close(opened)

@@ -72,7 +72,9 @@ package struct Readback {
     guard let query = nftnl_table_alloc() else { throw Self.outOfMemory }
     defer { nftnl_table_free(query) }
     nftnl_table_set_str(query, attribute(NFTNL_TABLE_NAME), Layout.table)
-    let outcome = connection.get(NFT_MSG_GETTABLE, family, isDump: false) { nftnl_table_nlmsg_build_payload($0, query) } _: {
+    let outcome = connection.get(NFT_MSG_GETTABLE, family, isDump: false) {
+      nftnl_table_nlmsg_build_payload($0, query)
+    } _: {
       guard let object = nftnl_table_alloc() else { return }
       defer { nftnl_table_free(object) }
       guard nftnl_table_nlmsg_parse($0, object) >= 0 else { return }
@@ -89,7 +91,9 @@ package struct Readback {
     guard let query = nftnl_set_alloc() else { throw Self.outOfMemory }
     defer { nftnl_set_free(query) }
     nftnl_set_set_str(query, attribute(NFTNL_SET_TABLE), Layout.table)
-    let outcome = connection.get(NFT_MSG_GETSET, family) { nftnl_set_nlmsg_build_payload($0, query) } _: {
+    let outcome = connection.get(NFT_MSG_GETSET, family) {
+      nftnl_set_nlmsg_build_payload($0, query)
+    } _: {
       guard let object = nftnl_set_alloc() else { return }
       defer { nftnl_set_free(object) }
       guard nftnl_set_nlmsg_parse($0, object) >= 0, let name = text(nftnl_set_get_str(object, attribute(NFTNL_SET_NAME))),
@@ -138,7 +142,9 @@ package struct Readback {
     guard let query = nftnl_rule_alloc() else { throw Self.outOfMemory }
     defer { nftnl_rule_free(query) }
     nftnl_rule_set_str(query, attribute(NFTNL_RULE_TABLE), Layout.table)
-    let outcome = connection.get(NFT_MSG_GETRULE, family) { nftnl_rule_nlmsg_build_payload($0, query) } _: {
+    let outcome = connection.get(NFT_MSG_GETRULE, family) {
+      nftnl_rule_nlmsg_build_payload($0, query)
+    } _: {
       guard let object = nftnl_rule_alloc() else { return }
       defer { nftnl_rule_free(object) }
       guard nftnl_rule_nlmsg_parse($0, object) >= 0, text(nftnl_rule_get_str(object, attribute(NFTNL_RULE_TABLE))) == Layout.table,
@@ -159,7 +165,9 @@ package struct Readback {
     defer { nftnl_set_free(query) }
     nftnl_set_set_str(query, attribute(NFTNL_SET_TABLE), Layout.table)
     nftnl_set_set_str(query, attribute(NFTNL_SET_NAME), map.name)
-    let outcome = connection.get(NFT_MSG_GETSETELEM, family) { nftnl_set_elems_nlmsg_build_payload($0, query) } _: {
+    let outcome = connection.get(NFT_MSG_GETSETELEM, family) {
+      nftnl_set_elems_nlmsg_build_payload($0, query)
+    } _: {
       guard let object = nftnl_set_alloc() else { return }
       defer { nftnl_set_free(object) }
       guard nftnl_set_elems_nlmsg_parse($0, object) >= 0, let iterator = nftnl_set_elems_iter_create(object) else { return }

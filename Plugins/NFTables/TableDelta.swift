@@ -1,5 +1,5 @@
 /// What has to be added to and removed from one table, sorted the way a transaction wants it.
-package struct TableDelta: Equatable, Sendable {
+package struct TableDelta: Sendable {
   package let family: Family
   /// Made in a transaction of their own before this one: a packet that began in the old generation may already read elements of
   /// the new one, and would find a chain made together with them still empty.
@@ -11,6 +11,9 @@ package struct TableDelta: Equatable, Sendable {
   package var replaced: [MapKind: [Element]] = [:]
   package var added: [MapKind: [Element]] = [:]
   package var removed: [MapKind: [Element]] = [:]
+
+  /// What the front ends concerned are afterwards; nil: gone.
+  package var settled: [(key: FrontendKey, state: FrontendState?)] = []
 
   package init(_ family: Family) { self.family = family }
 

@@ -54,12 +54,16 @@ package final class TableState {
     }
     for key in order {
       let old = frontends[key]
-      let new = targets[key] ?? nil
+      var new = targets[key] ?? nil
+      if let endpoints = old?.endpoints { new?.arrange(like: endpoints) }
+      delta.settled.append((key, new))
       delta.append(key, from: old, to: new)
       if let had = old?.serviceClass { uses[ClassReference(had, isNodePort: key.isNodePort), default: 0] -= 1 }
       if let has = new?.serviceClass { uses[ClassReference(has, isNodePort: key.isNodePort), default: 0] += 1 }
     }
-    delta.newClasses = uses.filter { (classUses[$0.key] ?? 0) + $0.value > 0 && !classes.contains($0.key) }.keys.sorted { $0.chain < $1.chain }
+    delta.newClasses = uses.filter { (classUses[$0.key] ?? 0) + $0.value > 0 && !classes.contains($0.key) }.keys.sorted {
+      $0.chain < $1.chain
+    }
     for (address, step) in hairpinSteps {
       let count = (hairpinUses[address] ?? 0) + step
       if count > 0, !hairpins.contains(address) { delta.newHairpins.append(address) }
@@ -70,18 +74,17 @@ package final class TableState {
 
   /// Takes over what the kernel has committed.
   package func commit(_ changes: [Change], _ delta: TableDelta) {
-    let mine = changes.filter { $0.family == family }
-    for change in mine {
+    for change in changes where change.family == family {
       if let key = change.serviceKey, let record = services.removeValue(forKey: key) {
-        for frontend in record.frontends where frontends[frontend]?.owner == key { drop(frontend) }
         for address in record.hairpins { count(&hairpinUses, address, -1) }
       }
-      if case .sweep(let keys, _) = change { keys.forEach(drop) }
+      if case .upsert(let port) = change {
+        services[port.key] = ServiceRecord(frontends: port.frontends.map(\.key), hairpins: port.hairpins)
+        for address in port.hairpins { count(&hairpinUses, address, 1) }
+      }
     }
-    for case .upsert(let port) in mine {
-      services[port.key] = ServiceRecord(frontends: port.frontends.map(\.key), hairpins: port.hairpins)
-      for frontend in port.frontends { put(frontend.key, frontend.state) }
-      for address in port.hairpins { count(&hairpinUses, address, 1) }
+    for (key, state) in delta.settled {
+      if let state { put(key, state) } else { drop(key) }
     }
     if isDeferred { classes.formUnion(delta.newClasses) }
     hairpins.formUnion(delta.newHairpins)
@@ -102,7 +105,9 @@ package final class TableState {
   package func forget(_ retired: [ClassReference]) { classes.subtract(retired) }
 
   func put(_ key: FrontendKey, _ state: FrontendState) {
-    if let had = frontends.updateValue(state, forKey: key)?.serviceClass { count(&classUses, ClassReference(had, isNodePort: key.isNodePort), -1) }
+    if let had = frontends.updateValue(state, forKey: key)?.serviceClass {
+      count(&classUses, ClassReference(had, isNodePort: key.isNodePort), -1)
+    }
     if let has = state.serviceClass { count(&classUses, ClassReference(has, isNodePort: key.isNodePort), 1) }
   }
 

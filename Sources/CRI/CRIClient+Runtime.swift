@@ -14,6 +14,14 @@ extension CRIClient: RuntimeService {
   }
 
   public func relist() async throws(CRIError) -> RelistSnapshot {
+    let result = await withTaskExecutorPreference(runtime.taskExecutor) { () async -> Result<RelistSnapshot, CRIError> in
+      do throws(CRIError) { return .success(try await relist(on: runtime)) } catch { return .failure(error) }
+    }
+    return try result.get()
+  }
+
+  /// Stays on the connection's thread from the first request to the snapshot: nobody else has to be woken in between.
+  private func relist(on connection: isolated CRIConnection) async throws(CRIError) -> RelistSnapshot {
     let start = ContinuousClock.now
     let sandboxes = try await call(
       .runtime, "ListPodSandbox", deadline: deadlines.relist, CRIListPodSandboxRequest(), reply: CRIRelistSandboxes.self)
@@ -154,7 +162,7 @@ extension CRIClient {
   func ignoringNotFound(_ body: () async throws(CRIError) -> Void) async throws(CRIError) {
     do {
       try await body()
-    } catch where error.isNotFound {}
+    } catch  where error.isNotFound {}
   }
 
   /// An id of no letters would later match everything.

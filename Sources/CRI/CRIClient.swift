@@ -1,4 +1,3 @@
-import GRPCCore
 import Logging
 import NIOCore
 import NIOPosix
@@ -28,12 +27,12 @@ public final class CRIClient: Sendable {
   ) throws(CRIEndpoint.Invalid) {
     let runtimeEndpoint = try CRIEndpoint(runtimeEndpoint)
     let imageEndpoint = imageEndpoint.isEmpty ? runtimeEndpoint : try CRIEndpoint(imageEndpoint)
-    let executor = EventLoopTaskExecutor((eventLoopGroup ?? Self.sharedGroup).next())
+    let eventLoop = (eventLoopGroup ?? Self.sharedGroup).next()
     self.deadlines = deadlines
-    runtime = CRIConnection(endpoint: runtimeEndpoint, executor: executor, logger: logger)
+    runtime = CRIConnection(endpoint: runtimeEndpoint, eventLoop: eventLoop, logger: logger)
     images =
       imageEndpoint == runtimeEndpoint
-      ? runtime : CRIConnection(endpoint: imageEndpoint, executor: executor, logger: logger)
+      ? runtime : CRIConnection(endpoint: imageEndpoint, eventLoop: eventLoop, logger: logger)
   }
 
   /// Closes the connections. Calls under way and later ones fail with `isUnavailable`.
@@ -57,12 +56,10 @@ extension CRIClient {
   ///   - deadline: nil for none.
   func call<Request: Message, Reply: Message>(
     _ service: Service, _ method: String, _ object: String = "", deadline: Duration?, _ request: Request,
-    reply: Reply.Type = Reply.self
+    reply: Reply.Type = Reply.self, isolation: isolated (any Actor)? = #isolation
   ) async throws(CRIError) -> Reply {
-    let call = CRICall(
-      connection: service == .runtime ? runtime : images,
-      method: MethodDescriptor(fullyQualifiedService: service.rawValue, method: method, type: .unary),
-      object: object, deadline: deadline)
+    let connection = service == .runtime ? runtime : images
+    let call = CRICall(connection: connection, service: service, method: method, object: object, deadline: deadline)
     return try await call.send(request, reply: reply)
   }
 }

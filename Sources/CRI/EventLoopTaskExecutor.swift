@@ -1,11 +1,11 @@
 import NIOCore
 
-/// Runs Swift tasks on an event loop's own thread.
+/// Runs the parts of a task that no actor claims on an event loop's thread.
 ///
-/// A call touches the loop several times (open a stream, write, read, close). Were its task on the cooperative pool,
-/// each touch would wake another thread; a relist each second would pay for a dozen wake-ups rather than for one.
+/// A continuation resumes its task on "no actor in particular" before the task goes on to the actor it belongs to. By
+/// default that is a thread of the cooperative pool, which would be woken for each reply only to hand it back.
 final class EventLoopTaskExecutor: TaskExecutor {
-  let eventLoop: any EventLoop
+  private let eventLoop: any EventLoop
 
   init(_ eventLoop: any EventLoop) {
     self.eventLoop = eventLoop

@@ -14,7 +14,8 @@ import Testing
     let socket = try Socket()
     let error = try #require(await failure { () throws(CRIError) in try await socket.client.version() })
     #expect(error.isUnavailable)
-    #expect(error.description == "Version: runtime unavailable: cannot connect: No such file or directory (errno 2) (unix://\(socket.path))")
+    #expect(
+      error.description == "Version: runtime unavailable: cannot connect: No such file or directory (errno 2) (unix://\(socket.path))")
   }
 
   @Test func aSocketNobodyListensOnFailsAtOnce() async throws {
@@ -49,6 +50,15 @@ import Testing
       #expect(error.isCancelled)
       #expect(!error.isDeadline)
       await runtime.wait { $0.givenUp == ["Version"] }
+    }
+  }
+
+  @Test func aRuntimeThatGivesUpAtTheDeadlineIsADeadlineToo() async throws {
+    try await Socket.serving { client, runtime in
+      await runtime.inject(.error(.cancelled, "context canceled"), on: "Version")
+      let error = await failure { () throws(CRIError) in try await client.version() }
+      #expect(error?.isDeadline == true)
+      #expect(error?.message == "context canceled")
     }
   }
 
@@ -120,7 +130,26 @@ import Testing
       #expect(try await socket.client.version().runtimeName == "fake")
       await server.kill()
       // The client may or may not have noticed by now; either way it must not hang, and not need a second try later.
-      #expect(await failure { () throws(CRIError) in try await socket.client.version() }?.isUnavailable == true)
+      let gone = await failure { () throws(CRIError) in try await socket.client.version() }
+      #expect(gone?.code == .unavailable, "\(String(describing: gone))")
+    }
+    unlink(socket.path)
+  }
+
+  @Test func everyCallEndsHoweverOftenTheRuntimeDies() async throws {
+    let socket = try Socket()
+    let runtime = FakeRuntime()
+    for _ in 0..<5 {
+      let server = try await FakeCRIServer.start(path: socket.path, runtime: runtime)
+      let calls = (0..<40).map { index in
+        Task { await failure { () throws(CRIError) in try await socket.client.containerStatus("c\(index)") } }
+      }
+      #expect(await calls[0].value != nil)
+      await server.kill()
+      for call in calls {
+        let error = await call.value
+        #expect(error?.isNotFound == true || error?.isUnavailable == true, "\(String(describing: error))")
+      }
     }
     unlink(socket.path)
   }

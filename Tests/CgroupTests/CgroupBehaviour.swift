@@ -238,6 +238,7 @@ final class CgroupBehaviour {
   func cleanupTakesAllOfOursAndNothingElse() throws {
     let foreign = "\(top)-foreign"
     try backend.create(foreign, CgroupResources())
+    defer { try? backend.remove(foreign) }
     try backend.create(pod, CgroupResources(cpuShares: 512))
     let child = try start(in: pod)
     #expect(try owned() == ["cgroup \(top)", "cgroup \(top)/burstable", "cgroup \(pod)"])
@@ -249,7 +250,6 @@ final class CgroupBehaviour {
     #expect(try owned() == [])
     try backend.cleanup { Issue.record("removed \($0) a second time") }
     #expect(try children(foreign) == [])
-    try backend.remove(foreign)
   }
 
   func cgroupThatVanishesWhileReadIsNotFound() throws {

@@ -111,6 +111,14 @@ import Testing
     #expect(try child.endingSignal() == SIGKILL)
   }
 
+  @Test func aProcessInOneHierarchyKeepsTheCgroupInAll() throws {
+    try it.backend.create(it.pod, CgroupResources())
+    let child = try ChildProcess(in: [it.file("pids", it.pod, "cgroup.procs")], "exec sleep 1000")
+    try eventually("it is listed") { try it.processes(it.pod) == [child.id] }
+    #expect(try it.status { try it.backend.remove(it.pod) } == .retry)
+    for hierarchy in hierarchies.writable { #expect(try hierarchy.directory.childNames(CgroupPath(it.pod)) == []) }
+  }
+
   @Test func probeAgreesWithWhatIsMounted() throws { try it.backend.probe() }
 
   /// The cgroup of this process in a controller's hierarchy.

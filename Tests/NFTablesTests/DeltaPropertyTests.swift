@@ -43,7 +43,7 @@ struct DeltaPropertyTests {
       let fresh = try Side(family)
       fresh.apply(Fixtures.ports(services))
       #expect(side.kernel.contents(family) == fresh.kernel.contents(family))
-      #expect(side.state.frontends == fresh.state.frontends)
+      #expect(side.state.frontends.mapValues(\.sorted) == fresh.state.frontends.mapValues(\.sorted))
       #expect(side.state.hairpinUses == fresh.state.hairpinUses)
       #expect(side.state.classUses == fresh.state.classUses)
     }
@@ -60,6 +60,18 @@ struct DeltaPropertyTests {
       side.apply(changes)
       #expect(side.state.delta(for: changes.reversed()).isEmpty)
     }
+  }
+
+  @Test func oneEndpointOfManyIsOneElement() throws {
+    let side = try Side(.ipv4)
+    let many = (2..<200).map { TestEndpoint("10.0.0.\($0)", 8080) }
+    let frontends = [TestFrontend.clusterIP("10.96.0.1", 80)]
+    side.apply(Fixtures.ports([TestService("a", frontends, many)]))
+    let fewer = Fixtures.ports([TestService("a", frontends, Array(many.dropFirst()))])
+    // The last moves into the gap, the class changes.
+    #expect(side.state.delta(for: fewer).weight <= 5)
+    let other = Fixtures.ports([TestService("a", frontends, [TestEndpoint("10.0.9.9", 8080)] + many.dropFirst().reversed())])
+    #expect(side.state.delta(for: other).weight == 2)
   }
 
   @Test func aFrontEndThatMovesIsReplacedAndNotRemoved() throws {

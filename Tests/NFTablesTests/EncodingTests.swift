@@ -12,10 +12,14 @@ struct EncodingTests {
     #expect(network.mask == mask)
   }
 
-  @Test(arguments: ["", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "fd00::/129", "fd00::g/64", "/8", "10.0.0.0/8/8", "10.0.0.0/x"])
+  @Test(arguments: [
+    "", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "fd00::/129", "fd00::g/64", "/8", "10.0.0.0/8/8", "10.0.0.0/x",
+  ])
   func whatIsNoNetworkIsRefused(_ text: String) { #expect(Network(text) == nil) }
 
-  @Test(arguments: [("10.96.0.1", Family.ipv4), ("255.255.255.255", .ipv4), ("fd00:96::1", .ipv6), ("ffff:1:2:3:4:5:6:7", .ipv6), ("::", .ipv6)])
+  @Test(arguments: [
+    ("10.96.0.1", Family.ipv4), ("255.255.255.255", .ipv4), ("fd00:96::1", .ipv6), ("ffff:1:2:3:4:5:6:7", .ipv6), ("::", .ipv6),
+  ])
   func addressesSurviveTheWayThroughBytes(_ text: String, _ family: Family) throws {
     let address = try #require(Address(text, family))
     #expect(address.text(family) == text)

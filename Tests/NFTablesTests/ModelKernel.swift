@@ -58,11 +58,21 @@ final class ModelKernel {
     return Place(map: map, key: key)
   }
 
-  /// What packets meet; classes kept in reserve do not count.
-  func contents(_ family: Family) -> Set<String> {
-    Set(
-      values.filter { $0.key.map != .classes && $0.key.map != .nodePortClasses }.map {
-        "\($0.key.map.name) \($0.value.text(family, $0.key.map, withValue: true))"
-      })
+  /// What packets meet; classes kept in reserve do not count, nor does the order of endpoints.
+  func contents(_ family: Family) -> [String] {
+    values.filter { $0.key.map != .classes && $0.key.map != .nodePortClasses }.map { place, element in
+      var element = element
+      if place.map == .endpoints || place.map == .nodePortEndpoints { element.index = 0 }
+      return "\(place.map.name) \(element.text(family, place.map, withValue: true))"
+    }.sorted()
+  }
+}
+
+extension FrontendState {
+  /// With its endpoints in an order that does not depend on their history.
+  var sorted: FrontendState {
+    var copy = self
+    copy.endpoints.sort { ($0.address.high, $0.address.low, $0.port) < ($1.address.high, $1.address.low, $1.port) }
+    return copy
   }
 }

@@ -99,6 +99,9 @@ final class ScriptedKernel: NetlinkTransport {
   }
 
   private static func contains(_ datagram: UnsafeRawBufferPointer, _ needle: [UInt8]) -> Bool {
-    memmem(datagram.baseAddress, datagram.count, needle, needle.count) != nil
+    guard let first = needle.first, datagram.count >= needle.count else { return false }
+    return (0...(datagram.count - needle.count)).contains { start in
+      datagram[start] == first && datagram[start..<start + needle.count].elementsEqual(needle)
+    }
   }
 }

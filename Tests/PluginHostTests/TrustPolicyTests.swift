@@ -64,7 +64,7 @@ import Testing
   }
 
   @Test func aSystemLibraryOfThisMachineIsTrusted() throws {
-    let walk = try PathWalk("/lib/x86_64-linux-gnu/../../lib/os-release", in: .real)
+    let walk = try PathWalk("/lib/os-release", in: .real)
     #expect(walk.violation(of: TrustPolicy(effectiveUser: 0)) == nil)
     #expect(walk.resolved == "/usr/lib/os-release")
   }

@@ -16,7 +16,9 @@ import Testing
 
   private static let rows = BackendUnderTest.allCases.flatMap { backend in [Plan.four, .six].map { Row(backend: backend, plan: $0) } }
 
-  private func web(_ plan: Plan, _ endpoints: [TestEndpoint], _ frontends: [TestFrontend]? = nil, key: String = "default/web:http") -> TestService {
+  private func web(_ plan: Plan, _ endpoints: [TestEndpoint], _ frontends: [TestFrontend]? = nil, key: String = "default/web:http")
+    -> TestService
+  {
     TestService(key, family: plan.family, frontends ?? [.clusterIP(plan.cluster, 80)], endpoints)
   }
 
@@ -125,7 +127,8 @@ import Testing
     let topology = try Topology()
     let plan = row.plan
     let first = try topology.start(row.backend)
-    let other = TestService("default/other:http", family: plan.family, [.clusterIP(plan.otherCluster, 80), .nodePort(30081)], [plan.endpointB])
+    let other = TestService(
+      "default/other:http", family: plan.family, [.clusterIP(plan.otherCluster, 80), .nodePort(30081)], [plan.endpointB])
     try first.sync(.full([web(plan, [plan.endpointA]), other]))
     first.stop()
     let second = try topology.start(row.backend)

@@ -6,7 +6,9 @@ import Testing
 /// What a backend leaves, removes and leaves alone.
 @Suite(.serialized) struct OwnershipTests {
   private let plan = Plan.four
-  private var web: TestService { TestService("default/web:http", [.clusterIP(plan.cluster, 80), .nodePort(30080)], [plan.endpointA, plan.endpointB]) }
+  private var web: TestService {
+    TestService("default/web:http", [.clusterIP(plan.cluster, 80), .nodePort(30080)], [plan.endpointA, plan.endpointB])
+  }
 
   @Test(arguments: BackendUnderTest.allCases)
   func cleanupLeavesNothingAndNamesWhatItRemoved(_ backend: BackendUnderTest) throws {
@@ -58,7 +60,8 @@ import Testing
   @Test(arguments: BackendUnderTest.allCases)
   func othersRulesAreLeftAlone(_ backend: BackendUnderTest) throws {
     let topology = try Topology()
-    let foreign = "table ip filter { chain mine { type filter hook forward priority 0; policy accept; counter accept; }; }\n"
+    let foreign =
+      "table ip filter { chain mine { type filter hook forward priority 0; policy accept; counter accept; }; }\n"
       + "table ip kube-proxy { set cluster-ips { type ipv4_addr; elements = { 10.96.7.7 }; }; }\n"
     try Command.run("nft", "-f", "-", in: topology.node, input: foreign)
     let before = try Command.run("nft", "-s", "list", "ruleset", in: topology.node)
@@ -79,7 +82,9 @@ import Testing
       .full([
         web, TestService("default/none:http", [.clusterIP(plan.otherCluster, 53)], []),
         TestService("default/drop:http", [.clusterIP("10.96.0.3", 53).whenEmpty(SWL_PROXY_EMPTY_DROP)], []),
-        TestService("default/six:http", family: 6, proto: 17, [.clusterIP(six.cluster, 53).masquerading(SWL_PROXY_MASQUERADE_ALWAYS)], [six.endpointA]),
+        TestService(
+          "default/six:http", family: 6, proto: 17, [.clusterIP(six.cluster, 53).masquerading(SWL_PROXY_MASQUERADE_ALWAYS)], [six.endpointA]
+        ),
         TestService("default/sctp:http", proto: 132, [.clusterIP(plan.cluster, 80)], [plan.endpointB]),
       ]))
     let lists = try backend.listCommands.map { try Command.run($0, in: topology.node) }

@@ -63,8 +63,12 @@ private struct Rows {
       row("cluster address from outside", [cluster], from: .outside, to: plan.cluster, 80, .answers(Self.both, clientSeenAs: .own)),
       row("cluster address from the node", [cluster], from: .node, to: plan.cluster, 80, .answers(Self.both, clientSeenAs: .node)),
       row("cluster address from a pod", [cluster], from: .podA, to: plan.cluster, 80, .answers(Self.both, clientSeenAs: .ownUnlessItself)),
-      row("cluster address with one endpoint", [cluster], [plan.endpointB], from: .podA, to: plan.cluster, 80, .answers(["B"], clientSeenAs: .own)),
-      row("two ports of one address", [cluster, .clusterIP(plan.cluster, 443)], from: .outside, to: plan.cluster, 443, .answers(Self.both, clientSeenAs: .own)),
+      row(
+        "cluster address with one endpoint", [cluster], [plan.endpointB], from: .podA, to: plan.cluster, 80,
+        .answers(["B"], clientSeenAs: .own)),
+      row(
+        "two ports of one address", [cluster, .clusterIP(plan.cluster, 443)], from: .outside, to: plan.cluster, 443,
+        .answers(Self.both, clientSeenAs: .own)),
     ]
   }
 
@@ -78,7 +82,9 @@ private struct Rows {
       row("node port from outside", frontends, from: .outside, to: plan.node, 30080, .answers(Self.both, clientSeenAs: .node)),
       row("node port from the node", frontends, from: .node, to: plan.node, 30080, .answers(Self.both, clientSeenAs: .node)),
       row("node port from a pod", frontends, from: .podB, to: plan.node, 30080, .answers(Self.both, clientSeenAs: .node)),
-      row("node port at another address of the node", frontends, from: .outside, to: plan.nodeTowardsA, 30080, .answers(Self.both, clientSeenAs: .node)),
+      row(
+        "node port at another address of the node", frontends, from: .outside, to: plan.nodeTowardsA, 30080,
+        .answers(Self.both, clientSeenAs: .node)),
       row("node port is not at loopback", frontends, from: .node, to: plan.loopback, 30080, .nobody),
       row("node port is not at a pod's address", frontends, from: .outside, to: plan.podA, 30080, .nobody),
     ]
@@ -86,7 +92,9 @@ private struct Rows {
 
   private var nodePortNetworks: [TrafficCase] {
     let frontends = [nodePort.masquerading(SWL_PROXY_MASQUERADE_ALWAYS)]
-    var inside = row("node port inside of the node port networks", frontends, from: .outside, to: plan.node, 30080, .answers(Self.both, clientSeenAs: .node))
+    var inside = row(
+      "node port inside of the node port networks", frontends, from: .outside, to: plan.node, 30080,
+      .answers(Self.both, clientSeenAs: .node))
     var outside = row("node port outside of the node port networks", frontends, from: .outside, to: plan.nodeTowardsA, 30080, .nobody)
     inside.configuration["nodeport-cidrs"] = "198.51.100.0/24,192.0.2.0/24,fd00:c::/64"
     outside.configuration["nodeport-cidrs"] = "198.51.100.0/24,192.0.2.0/24,fd00:c::/64"
@@ -96,13 +104,19 @@ private struct Rows {
   private var masquerading: [TrafficCase] {
     let fromOutside = [cluster.masquerading(SWL_PROXY_MASQUERADE_FROM_OUTSIDE)]
     let always = [cluster.masquerading(SWL_PROXY_MASQUERADE_ALWAYS)]
-    var nowhere = row("without cluster networks nobody is outside", fromOutside, from: .outside, to: plan.cluster, 80, .answers(Self.both, clientSeenAs: .own))
+    var nowhere = row(
+      "without cluster networks nobody is outside", fromOutside, from: .outside, to: plan.cluster, 80,
+      .answers(Self.both, clientSeenAs: .own))
     nowhere.configuration = [:]
     var otherBit = row("another masquerade bit", always, from: .outside, to: plan.cluster, 80, .answers(Self.both, clientSeenAs: .node))
     otherBit.configuration["masquerade-bit"] = "31"
     return [
-      row("masquerade from outside, from outside", fromOutside, from: .outside, to: plan.cluster, 80, .answers(Self.both, clientSeenAs: .node)),
-      row("masquerade from outside, from a pod", fromOutside, from: .podA, to: plan.cluster, 80, .answers(Self.both, clientSeenAs: .ownUnlessItself)),
+      row(
+        "masquerade from outside, from outside", fromOutside, from: .outside, to: plan.cluster, 80, .answers(Self.both, clientSeenAs: .node)
+      ),
+      row(
+        "masquerade from outside, from a pod", fromOutside, from: .podA, to: plan.cluster, 80,
+        .answers(Self.both, clientSeenAs: .ownUnlessItself)),
       row("masquerade always, from a pod", always, from: .podA, to: plan.cluster, 80, .answers(Self.both, clientSeenAs: .node)),
       nowhere, otherBit,
     ]

@@ -12,13 +12,16 @@ struct CleanupCommand: AsyncParsableCommand {
 
   @OptionGroup var options: SettingsOptions
 
+  @Flag(help: "Also end processes in the pods' cgroups that are in no pod of swiftlet's.")
+  var force = false
+
   func run() async throws {
     let (settings, _) = try options.settings()
     guard geteuid() == 0 else { throw SettingsProblem("swiftlet cleanup must be run as root") }
     let lock = try InstanceLock(stateDirectory: settings.rootDirectory)
     var failures: [String] = []
     failures += await PodCleanup(settings: settings).run()
-    failures += await BackendCleanup(settings: settings).run()
+    failures += await BackendCleanup(settings: settings, force: force).run()
     _ = consume lock
     guard failures.isEmpty else {
       throw SettingsProblem("not everything could be removed:\n  " + failures.joined(separator: "\n  "))
@@ -90,6 +93,7 @@ private struct PodCleanup {
 /// Asks every backend that is installed to remove what any version of it ever left.
 private struct BackendCleanup {
   let settings: Settings
+  let force: Bool
 
   func run() async -> [String] {
     let loading = BackendLoading(settings: settings, logger: CommandLog.logger)
@@ -125,7 +129,23 @@ private struct BackendCleanup {
 
   private func cleanup(_ plugin: LoadedPlugin) async throws -> [String] {
     if let proxy = ProxyPluginAdapter(plugin) { return try await proxy.cleanup() }
-    if let cgroup = CgroupPluginAdapter(plugin) { return try await cgroup.cleanup() }
+    if let cgroup = CgroupPluginAdapter(plugin) {
+      try await refuseForeign(in: cgroup, owned: BackendLoading(settings: settings, logger: CommandLog.logger).ownedCgroup)
+      return try await cgroup.cleanup()
+    }
     return []
+  }
+
+  /// Our pods are gone by now: what still runs below kubepods belongs to a kubelet beside us, or to a runtime that does not
+  /// answer. Both are not to be killed without being asked.
+  private func refuseForeign(in cgroup: CgroupPluginAdapter, owned: String) async throws {
+    guard !force else { return }
+    try await cgroup.start()
+    let processes = (try? await cgroup.processes(owned)) ?? []
+    await cgroup.stop()
+    guard processes.isEmpty else {
+      throw SettingsProblem(
+        "\(processes.count) processes run in \(owned) that are in no pod of swiftlet's (a kubelet's?); left alone, --force ends them")
+    }
   }
 }

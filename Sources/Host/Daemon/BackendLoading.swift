@@ -1,6 +1,7 @@
 import KubeModel
 import Logging
 import PluginHost
+import PodAgent
 
 /// Finds and loads the two backends the settings name.
 struct BackendLoading: Sendable {
@@ -31,8 +32,7 @@ struct BackendLoading: Sendable {
   }
 
   /// The topmost cgroup that is ours.
-  var cgroupConfiguration: [String: String] {
-    let parents = settings.cgroupRoot.split(separator: "/").joined(separator: "/")
-    return parents.isEmpty ? [:] : ["owned": "\(parents)/kubepods"]
-  }
+  var ownedCgroup: String { CgroupTree(cgroupRoot: settings.cgroupRoot).root }
+
+  var cgroupConfiguration: [String: String] { ["owned": ownedCgroup] }
 }

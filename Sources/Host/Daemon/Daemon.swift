@@ -1,6 +1,7 @@
 import CRI
 import KubeModel
 import Logging
+import NIOCore
 import NIOPosix
 import PluginHost
 import PodAgent
@@ -14,6 +15,8 @@ struct Daemon {
   let logger: Logger
 
   func run() async throws {
+    // One thread for all sockets: a node agent moves little data, and each thread costs memory.
+    NIOSingletons.groupLoopCountSuggestion = 1
     let lock = try InstanceLock(stateDirectory: settings.rootDirectory)
     let loading = BackendLoading(settings: settings, logger: logger)
     let proxySelection = try await loading.proxy()
@@ -36,7 +39,8 @@ struct Daemon {
     var deadlines = CRIDeadlines()
     deadlines.request = settings.runtimeRequestTimeout
     let runtime = try CRIClient(
-      runtimeEndpoint: settings.runtimeEndpoint, imageEndpoint: settings.imageEndpoint, deadlines: deadlines, logger: quiet)
+      runtimeEndpoint: settings.runtimeEndpoint, imageEndpoint: settings.imageEndpoint, deadlines: deadlines, logger: quiet,
+      eventLoopGroup: MultiThreadedEventLoopGroup.singleton)
     let proxy = proxyBackend.map { ProxyLoop(backend: $0, resolver: ServiceResolver(nodeName: nodeName), logger: logger) }
     let relay = NodeRelay()
     let agent = PodAgent(

@@ -95,12 +95,12 @@ private struct QuantityScanner {
   private func suffix(from start: Int) -> Suffix? {
     let rest = bytes[start...]
     guard let first = rest.first else { return Suffix() }
-    if first == UInt8(ascii: "e") || first == UInt8(ascii: "E"), rest.count > 1 { return exponent(from: start + 1) }
     if rest.count == 2, rest.last == UInt8(ascii: "i") {
       guard let power = "KMGTPE".utf8.firstIndex(of: first) else { return nil }
       let step = "KMGTPE".utf8.distance(from: "KMGTPE".utf8.startIndex, to: power) + 1
       return Suffix(binary: step * 10, format: .binarySI)
     }
+    if first == UInt8(ascii: "e") || first == UInt8(ascii: "E"), rest.count > 1 { return exponent(from: start + 1) }
     guard rest.count == 1 else { return nil }
     switch first {
     case UInt8(ascii: "n"): return Suffix(decimal: -9)

@@ -33,7 +33,9 @@ struct DocumentSplitter {
         afterDirective = isDirective
         hasContent = isMarker
       } else if startsMarker(at: lineStart, UInt8(ascii: ".")) {
-        pieces.append(Piece(range: start..<lineEnd, linesBefore: startLine))
+        // An end marker after nothing ends nothing.
+        if hasContent || afterDirective { pieces.append(Piece(range: start..<lineEnd, linesBefore: startLine)) }
+        afterDirective = false
         start = lineEnd
         startLine = line + 1
         hasContent = false

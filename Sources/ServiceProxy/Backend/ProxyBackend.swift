@@ -47,7 +47,8 @@ public struct ProxyBackendError: Error, Sendable, CustomStringConvertible {
   }
 }
 
-/// One step from what the kernel holds to what it shall hold.
+/// One step from what the kernel holds to what it shall hold. Removals come before upserts: a front end may go from a
+/// service port that is removed to one that is new.
 public struct ProxyBatch: Sendable, Equatable {
   public var generation: UInt64
   /// First batch of a full load.

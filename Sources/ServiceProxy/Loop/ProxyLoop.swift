@@ -28,24 +28,39 @@ public actor ProxyLoop {
   private let backend: any ProxyBackend
   private let logger: Logger
   private let sleep: @Sendable (Duration) async throws -> Void
+  private let settled: @Sendable () -> Void
   private var table: ServiceTable
   private var generation: UInt64 = 0
   private var submitted: UInt64 = 0
   private var applied: UInt64 = 0
   private var sourcesComplete = false
   private var needsFullLoad = true
-  private var waiters: [(upTo: UInt64, resume: CheckedContinuation<Bool, Never>)] = []
+  private var hasEnded = false
+  private var waiters: [UInt64: Waiter] = [:]
+  private var lastWaiter: UInt64 = 0
+  /// The wait before service ports that failed alone are handed out again; `nil` while there are none.
+  private var portRetry: Task<Void, Never>?
+  private var portRetries = 0
   private let wake: AsyncStream<Void>
   private let wakeUp: AsyncStream<Void>.Continuation
   public private(set) var status = Status()
 
-  /// - Parameter sleep: waits between attempts after a failure; tests drive it by hand.
+  private struct Waiter {
+    var upTo: UInt64
+    var resume: CheckedContinuation<Bool, Never>
+  }
+
+  /// - Parameters:
+  ///   - settled: called, on no particular thread, when everything submitted has been resolved and committed: what
+  ///     `status` and `issues` say is new.
+  ///   - sleep: waits between attempts after a failure; tests drive it by hand.
   public init(
-    backend: any ProxyBackend, resolver: ServiceResolver, logger: Logger,
+    backend: any ProxyBackend, resolver: ServiceResolver, logger: Logger, settled: @escaping @Sendable () -> Void = {},
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
     self.backend = backend
     self.logger = logger
+    self.settled = settled
     self.sleep = sleep
     table = ServiceTable(resolver: resolver)
     (wake, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -65,16 +80,19 @@ public actor ProxyLoop {
   }
 
   /// Returns once everything submitted so far is committed by the kernel: true; or when `limit` passed or the loop ended
-  /// before that: false. The caller decides what a wait that was cut short means.
+  /// before that: false. The caller decides what a wait that was cut short means. Service ports that failed alone do not hold
+  /// it up; `status` names them.
   public func commit(within limit: Duration) async -> Bool {
     if applied >= submitted, !table.hasChanges, !needsFullLoad { return true }
-    let target = submitted
+    guard !hasEnded else { return false }
+    lastWaiter += 1
+    let id = lastWaiter
     let timeout = Task { [sleep] in
       try? await sleep(limit)
-      self.giveUp(target)
+      self.giveUp(id)
     }
     defer { timeout.cancel() }
-    return await withCheckedContinuation { waiters.append((target, $0)) }
+    return await withCheckedContinuation { waiters[id] = Waiter(upTo: submitted, resume: $0) }
   }
 
   /// One Service as it is programmed.
@@ -88,22 +106,19 @@ public actor ProxyLoop {
       guard !Task.isCancelled else { break }
       await syncUntilSettled()
     }
-    for waiter in waiters { waiter.resume.resume(returning: false) }
-    waiters = []
+    hasEnded = true
+    portRetry?.cancel()
+    for waiter in waiters.values { waiter.resume.resume(returning: false) }
+    waiters = [:]
   }
 
-  private func giveUp(_ target: UInt64) {
-    resolveWaiters {
-      $0 == target
-    } with: {
-      false
+  private func giveUp(_ id: UInt64) { waiters.removeValue(forKey: id)?.resume.resume(returning: false) }
+
+  private func resumeWaiters() {
+    for (id, waiter) in waiters where waiter.upTo <= applied {
+      waiters[id] = nil
+      waiter.resume.resume(returning: true)
     }
-  }
-
-  private func resolveWaiters(_ isDue: (UInt64) -> Bool, with result: () -> Bool) {
-    let due = waiters.filter { isDue($0.upTo) }
-    waiters.removeAll { isDue($0.upTo) }
-    for waiter in due { waiter.resume.resume(returning: result()) }
   }
 
   private func syncUntilSettled() async {
@@ -111,19 +126,38 @@ public actor ProxyLoop {
       let target = submitted
       if await syncOnce() {
         applied = max(applied, target)
-        resolveWaiters {
-          $0 <= applied
-        } with: {
-          true
-        }
+        resumeWaiters()
       } else {
         try? await sleep(ProxyLoop.retryDelay(afterFailures: status.consecutiveFailures))
       }
     }
+    guard sourcesComplete, !Task.isCancelled else { return }
+    schedulePortRetry()
+    settled()
+  }
+
+  /// A service port that failed alone may succeed later: it goes into a batch again, without disturbing the others.
+  private func schedulePortRetry() {
+    guard !status.failures.isEmpty else {
+      portRetries = 0
+      return
+    }
+    guard portRetry == nil else { return }
+    portRetries += 1
+    portRetry = Task { [sleep, portRetries] in
+      try? await sleep(ProxyLoop.retryDelay(afterFailures: portRetries))
+      self.retryPorts()
+    }
+  }
+
+  private func retryPorts() {
+    portRetry = nil
+    table.handOutAgain(status.failures.keys)
+    wakeUp.yield()
   }
 
   /// 250 ms doubling to 30 s.
-  static func retryDelay(afterFailures failures: Int) -> Duration {
+  package static func retryDelay(afterFailures failures: Int) -> Duration {
     .milliseconds(min(30_000, 250 << min(max(failures - 1, 0), 7)))
   }
 
@@ -179,4 +213,7 @@ public actor ProxyLoop {
 extension ProxyLoop {
   /// What of a Service is not programmed, as of the last batch that was made.
   public func issues(of name: String) -> [ServiceIssue] { report(of: name)?.issues ?? [] }
+
+  /// The same for every Service that has any, by "namespace/name".
+  public func issues() -> [String: [ServiceIssue]] { table.issues() }
 }

@@ -12,6 +12,14 @@ struct EndpointSelection {
     var endpoint: ResolvedServicePort.Endpoint
     var isReady: Bool
     var isServingTerminating: Bool
+
+    func merged(with other: Candidate) -> Candidate {
+      var merged = self
+      merged.endpoint.onNode = endpoint.onNode || other.endpoint.onNode
+      merged.isReady = isReady || other.isReady
+      merged.isServingTerminating = isServingTerminating || other.isServingTerminating
+      return merged
+    }
   }
 
   private struct Place: Hashable {
@@ -20,7 +28,8 @@ struct EndpointSelection {
   }
 
   init(port: ServicePort, slices: [EndpointSlice], spec: ServiceSpec, nodeName: String) {
-    // An endpoint may stand in two slices while it moves between them; its better state wins.
+    // An endpoint may stand in two slices while it moves between them: the better of each state holds, in whatever order
+    // the slices come.
     var candidates: [Place: Candidate] = [:]
     for slice in slices {
       guard let target = EndpointSelection.target(of: port, in: slice) else { continue }
@@ -32,8 +41,7 @@ struct EndpointSelection {
           isReady: endpoint.conditions.isReady || spec.publishNotReadyAddresses,
           isServingTerminating: endpoint.conditions.isServing && endpoint.conditions.isTerminating)
         let place = Place(address: address, port: target)
-        if let known = candidates[place], known.isReady || !candidate.isReady { continue }
-        candidates[place] = candidate
+        candidates[place] = candidates[place]?.merged(with: candidate) ?? candidate
       }
     }
     endpoints = EndpointSelection.choose(Array(candidates.values))

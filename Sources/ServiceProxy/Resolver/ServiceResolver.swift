@@ -24,7 +24,7 @@ public struct ServiceResolver: Sendable {
     var resolution = Resolution()
     guard isProxied(service) else { return resolution }
     let support = ServiceSupport(service.spec)
-    resolution.issues = support.issues
+    resolution.issues = support.issues + foreignAddresses(of: service)
     guard support.isUsable else { return resolution }
 
     var candidates: [IPFamily: [EndpointSlice]] = [:]
@@ -47,48 +47,64 @@ public struct ServiceResolver: Sendable {
       && service.metadata.labels["service.kubernetes.io/service-proxy-name"] == nil
   }
 
+  /// A Service is served in the families it has cluster addresses of; whatever else it names follows these.
   func families(of spec: ServiceSpec) -> [IPFamily] {
-    var families: [IPFamily] = []
-    for family in spec.clusterIPs.map(\.family) + spec.externalIPs.map(\.family) where !families.contains(family) {
-      families.append(family)
+    IPFamily.allCases.filter { family in spec.clusterIPs.contains { $0.family == family } }
+  }
+
+  /// Addresses given in a family the Service is not served in. As upstream they are not programmed; here that is said.
+  private func foreignAddresses(of service: Service) -> [ServiceIssue] {
+    let families = families(of: service.spec)
+    func issue(_ address: IPAddress?, _ path: String) -> ServiceIssue? {
+      guard let address, !families.contains(address.family) else { return nil }
+      return ServiceIssue(
+        fieldPath: path, reason: "\(address) is not programmed: the Service has no \(address.family.rawValue) cluster address")
     }
-    return families
+    let external = service.spec.externalIPs.enumerated().compactMap { issue($1, "spec.externalIPs[\($0)]") }
+    let balancers = service.status.loadBalancerIngress.enumerated().compactMap {
+      issue($1.ip, "status.loadBalancer.ingress[\($0)].ip")
+    }
+    return external + balancers
   }
 
   private func resolve(
     _ port: ServicePort, at index: Int, of service: Service, family: IPFamily, slices: [EndpointSlice], support: ServiceSupport
   ) -> ResolvedServicePort? {
-    let selected = EndpointSelection(port: port, slices: slices, spec: service.spec, nodeName: nodeName)
-    let frontends = frontends(of: service, port: port, family: family, support: support)
+    let endpoints = EndpointSelection(port: port, slices: slices, spec: service.spec, nodeName: nodeName).endpoints
+    let frontends = frontends(of: service, port: port, family: family, support: support, hasEndpoints: !endpoints.isEmpty)
     guard !frontends.isEmpty else { return nil }
     return ResolvedServicePort(
       key: "\(service.metadata.namespacedName):\(port.name)/\(port.protocol)/\(family == .v4 ? "4" : "6")", family: family,
-      ipProtocol: port.protocol, frontends: frontends, endpoints: selected.endpoints)
+      ipProtocol: port.protocol, frontends: frontends, endpoints: endpoints)
   }
 
+  /// - Parameter hasEndpoints: whether any endpoint of the port could answer anywhere in the cluster.
   private func frontends(
-    of service: Service, port: ServicePort, family: IPFamily, support: ServiceSupport
+    of service: Service, port: ServicePort, family: IPFamily, support: ServiceSupport, hasEndpoints: Bool
   ) -> [ResolvedServicePort.Frontend] {
     let spec = service.spec
     let external: ResolvedServicePort.Frontend.Selection = spec.externalTrafficPolicy == .local ? .local : .cluster
     let `internal`: ResolvedServicePort.Frontend.Selection = spec.internalTrafficPolicy == .local ? .local : .cluster
-    // A Local policy keeps the client's address, so nothing is masqueraded, and silence lets the balancer's health check
-    // move the client on; upstream drops there too.
+    // A Local policy keeps the client's address, so nothing is masqueraded.
     let externalMasquerade: ResolvedServicePort.Frontend.Masquerade = external == .local ? .hairpin : .always
-    let externalEmpty: ResolvedServicePort.Frontend.WhenEmpty = external == .local ? .drop : .refuse
+    // As upstream: where only other nodes have endpoints, silence lets the client (or its balancer's health check) move on;
+    // where nobody has any, the client is told so.
+    func whenEmpty(_ selection: ResolvedServicePort.Frontend.Selection) -> ResolvedServicePort.Frontend.WhenEmpty {
+      selection == .local && hasEndpoints ? .drop : .refuse
+    }
 
     var frontends: [ResolvedServicePort.Frontend] = []
     for address in spec.clusterIPs where address.family == family {
       frontends.append(
         .init(
           kind: .clusterIP, address: address, port: port.port, masquerade: .fromOutside, selection: `internal`,
-          whenEmpty: `internal` == .local ? .drop : .refuse))
+          whenEmpty: whenEmpty(`internal`)))
     }
     for address in spec.externalIPs where address.family == family {
       frontends.append(
         .init(
           kind: .externalIP, address: address, port: port.port, masquerade: externalMasquerade, selection: external,
-          whenEmpty: externalEmpty))
+          whenEmpty: whenEmpty(external)))
     }
     if support.programsLoadBalancer {
       for ingress in service.status.loadBalancerIngress where ingress.ipMode == .vip {
@@ -96,15 +112,22 @@ public struct ServiceResolver: Sendable {
         frontends.append(
           .init(
             kind: .loadBalancer, address: address, port: port.port, masquerade: externalMasquerade, selection: external,
-            whenEmpty: externalEmpty))
+            whenEmpty: whenEmpty(external)))
       }
     }
     if let nodePort = port.nodePort {
       frontends.append(
         .init(
           kind: .nodePort, address: nil, port: nodePort, masquerade: externalMasquerade, selection: external,
-          whenEmpty: externalEmpty))
+          whenEmpty: whenEmpty(external)))
     }
-    return frontends
+    return withoutDuplicates(frontends)
+  }
+
+  /// An address may be given twice, as external address and by the load balancer: the first meaning holds, and no backend
+  /// sees a front end twice.
+  private func withoutDuplicates(_ frontends: [ResolvedServicePort.Frontend]) -> [ResolvedServicePort.Frontend] {
+    var seen: Set<IPAddress> = []
+    return frontends.filter { $0.address.map { seen.insert($0).inserted } ?? true }
   }
 }

@@ -29,13 +29,15 @@ public struct ServiceTable: Sendable {
   private var entries: [String: Entry] = [:]
   private var serviceOfSlice: [String: String] = [:]
   private var dirty: Set<String> = []
+  /// Keys of service ports the next batch carries in any case.
+  private var again: Set<String> = []
   /// Front ends are a node's scarce good: the first Service to hold one keeps it.
   private var holders: [FrontendKey: String] = [:]
   private var waiting: [FrontendKey: Set<String>] = [:]
 
   public init(resolver: ServiceResolver) { self.resolver = resolver }
 
-  public var hasChanges: Bool { !dirty.isEmpty }
+  public var hasChanges: Bool { !dirty.isEmpty || !again.isEmpty }
   public var serviceNames: [String] { entries.filter { $0.value.service != nil }.keys.sorted() }
 
   public mutating func apply(_ change: ServiceChange) {
@@ -62,20 +64,51 @@ public struct ServiceTable: Sendable {
     return (service, entry.programmed.values.sorted { $0.key < $1.key }, entry.resolution.issues + entry.conflicts)
   }
 
+  /// What of each Service is not programmed, as of the last batch; Services in order are not among them.
+  public func issues() -> [String: [ServiceIssue]] {
+    entries.compactMapValues { entry in
+      let issues = entry.resolution.issues + entry.conflicts
+      return issues.isEmpty ? nil : issues
+    }
+  }
+
+  /// Puts service ports into the next batch although nothing about them changed: the backend failed to do them.
+  public mutating func handOutAgain(_ keys: some Sequence<String>) { again.formUnion(keys) }
+
   /// Resolves what was touched and returns the difference to what was handed out before, or `nil` when it makes none.
   /// `generation` numbers the batch.
   public mutating func takeBatch(generation: UInt64) -> ProxyBatch? {
+    var handedOut: [String: [String: ResolvedServicePort]] = [:]
+    // Releasing a front end wakes a Service that waits for it, in the same batch. It may have been settled before, so the
+    // difference is made at the end.
+    while !dirty.isEmpty {
+      let round = dirty.sorted()
+      dirty = []
+      for name in round {
+        let previous = settle(name)
+        if handedOut[name] == nil { handedOut[name] = previous }
+      }
+    }
     var upserts: [String: ResolvedServicePort] = [:]
     var removals: Set<String> = []
-    // Releasing a front end wakes a Service that waits for it, in the same batch.
-    while let name = dirty.min() {
-      dirty.remove(name)
-      settle(name, upserts: &upserts, removals: &removals)
+    for (name, previous) in handedOut {
+      let current = entries[name]?.programmed ?? [:]
+      for (key, port) in current where previous[key] != port { upserts[key] = port }
+      for key in previous.keys where current[key] == nil { removals.insert(key) }
     }
+    for key in again {
+      if let port = programmed(key) { upserts[key] = port } else { removals.insert(key) }
+    }
+    again = []
     guard !upserts.isEmpty || !removals.isEmpty else { return nil }
     return ProxyBatch(
       generation: generation, reset: false, complete: false, upserts: upserts.values.sorted { $0.key < $1.key },
       removals: removals.sorted())
+  }
+
+  /// The key of a service port starts with its Service: "namespace/name:".
+  private func programmed(_ key: String) -> ResolvedServicePort? {
+    key.firstIndex(of: ":").flatMap { entries[String(key[..<$0])]?.programmed[key] }
   }
 
   /// Everything, cut into batches of at most `bound` service ports, as a full load. Leaves no pending change.
@@ -111,8 +144,9 @@ public struct ServiceTable: Sendable {
     dirty.insert(owner)
   }
 
-  private mutating func settle(_ name: String, upserts: inout [String: ResolvedServicePort], removals: inout Set<String>) {
-    guard var entry = entries[name] else { return }
+  /// Resolves one Service and claims its front ends. Returns what was programmed of it before.
+  private mutating func settle(_ name: String) -> [String: ResolvedServicePort] {
+    guard var entry = entries[name] else { return [:] }
     let previous = entry.programmed
     entry.resolution = entry.service.map { resolver.resolve($0, slices: entry.slices.values) } ?? .init()
     entry.conflicts = []
@@ -125,15 +159,8 @@ public struct ServiceTable: Sendable {
         entry.programmed[port.key] = port
       }
     }
-    for (key, port) in entry.programmed where previous[key] != port {
-      upserts[key] = port
-      removals.remove(key)
-    }
-    for key in previous.keys where entry.programmed[key] == nil {
-      removals.insert(key)
-      upserts[key] = nil
-    }
     entries[name] = entry.service == nil && entry.slices.isEmpty ? nil : entry
+    return previous
   }
 
   /// Gives up the front ends of ports that changed or went, and wakes who waits for them.

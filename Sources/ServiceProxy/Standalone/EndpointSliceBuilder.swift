@@ -46,15 +46,19 @@ public struct EndpointSliceBuilder: Sendable {
   }
 
   private func endpoint(_ pod: LocalPod, _ address: IPAddress, _ service: Service) -> Endpoint {
-    let serving = pod.isReady || service.spec.publishNotReadyAddresses
+    let ready = service.spec.publishNotReadyAddresses || (pod.isReady && !pod.isTerminating)
     return Endpoint(
       addresses: [address],
-      conditions: EndpointConditions(ready: serving && !pod.isTerminating, serving: serving, terminating: pod.isTerminating),
+      conditions: EndpointConditions(ready: ready, serving: pod.isReady, terminating: pod.isTerminating),
       nodeName: nodeName, targetRef: ObjectReference(kind: "Pod", namespace: pod.namespace, name: pod.name, uid: pod.uid))
   }
 
   private func slice(of service: Service, family: IPFamily, ports: [EndpointPort], endpoints: [Endpoint]) -> EndpointSlice {
-    let numbers = ports.compactMap(\.port).map(String.init).joined(separator: "-")
+    // Port names cannot hold a dot: no two sets of ports make the same name.
+    let numbers = ports.map { port in
+      let number = port.port.map { "\($0)" } ?? ""
+      return port.name.isEmpty ? number : "\(port.name)-\(number)"
+    }.joined(separator: ".")
     return EndpointSlice(
       metadata: ObjectMeta(
         name: "\(service.metadata.name)-\(family == .v4 ? "ipv4" : "ipv6")-\(numbers)", namespace: service.metadata.namespace,

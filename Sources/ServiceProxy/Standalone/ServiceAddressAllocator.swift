@@ -36,8 +36,10 @@ public struct ServiceAddressAllocator: Sendable {
     let names = Set(services.map(\.metadata.namespacedName))
     var taken = Taken(services: services)
     var kept: [String: Assignment] = [:]
-    for (name, var assignment) in assignments where names.contains(name) {
-      assignment.addresses = keptAddresses(assignment)
+    // In order, so that of two that hold the same (a file edited by hand) always the same one keeps it.
+    for name in assignments.keys.sorted() where names.contains(name) {
+      guard let known = assignments[name] else { continue }
+      let assignment = stillValid(known, taken)
       taken.addresses.formUnion(assignment.addresses)
       taken.nodePorts.formUnion(assignment.nodePorts.map { NodePort(number: $0.value, protocolName: $0.key.protocolPart) })
       kept[name] = assignment
@@ -53,70 +55,76 @@ public struct ServiceAddressAllocator: Sendable {
     return (filled, issues)
   }
 
-  /// Addresses of a range that is no longer configured are given up.
-  private func keptAddresses(_ assignment: Assignment) -> [IPAddress] {
-    assignment.addresses.filter { address in ranges.contains { $0.contains(address) } }
+  /// Given up is what lies in no range any more, and what a manifest states or another Service holds by now.
+  private func stillValid(_ assignment: Assignment, _ taken: Taken) -> Assignment {
+    Assignment(
+      addresses: assignment.addresses.filter { address in
+        !taken.addresses.contains(address) && ranges.contains { $0.contains(address) }
+      },
+      nodePorts: assignment.nodePorts.filter { key, number in
+        !taken.nodePorts.contains(NodePort(number: number, protocolName: key.protocolPart))
+      })
   }
 
   private mutating func fill(_ service: inout Service, taken: inout Taken) -> [ServiceIssue] {
-    guard service.spec.type != .externalName, !service.spec.isHeadless else { return [] }
-    var issues: [ServiceIssue] = []
     let name = service.metadata.namespacedName
-    var assignment = assignments[name] ?? Assignment()
-    if service.spec.clusterIPs.isEmpty {
-      var addresses: [IPAddress] = []
-      for family in wantedFamilies(service.spec) {
-        guard let range = ranges.first(where: { $0.family == family }) else {
-          issues.append(ServiceIssue(fieldPath: "spec.ipFamilies", reason: "the service range has no \(family.rawValue) part"))
-          continue
-        }
-        let kept = assignment.addresses.first { $0.family == family && !taken.stated.contains($0) }
-        if let address = kept ?? pick(from: range, for: name, taken: taken.addresses) {
-          taken.addresses.insert(address)
-          addresses.append(address)
-        } else {
-          issues.append(ServiceIssue(fieldPath: "spec.clusterIP", reason: "the service range \(range) is used up"))
-        }
+    let known = assignments.removeValue(forKey: name) ?? Assignment()
+    guard service.spec.type != .externalName, !service.spec.isHeadless else { return [] }
+    var assignment = Assignment()
+    var issues: [ServiceIssue] = []
+    for family in familiesToGive(service.spec) {
+      guard let range = ranges.first(where: { $0.family == family }) else {
+        issues.append(ServiceIssue(fieldPath: "spec.ipFamilies", reason: "the service range has no \(family.rawValue) part"))
+        continue
       }
-      assignment.addresses = addresses
-      service.spec.clusterIPs = addresses
+      let kept = known.addresses.first { $0.family == family }
+      if let address = kept ?? pick(from: range, for: name, taken: taken.addresses) {
+        taken.addresses.insert(address)
+        assignment.addresses.append(address)
+      } else {
+        issues.append(ServiceIssue(fieldPath: "spec.clusterIP", reason: "the service range \(range) is used up"))
+      }
     }
+    service.spec.clusterIPs += assignment.addresses
     if service.spec.type == .nodePort || (service.spec.type == .loadBalancer && service.spec.allocateLoadBalancerNodePorts) {
-      issues += fillNodePorts(&service, &assignment, taken: &taken)
+      issues += fillNodePorts(&service, &assignment, known: known.nodePorts, taken: &taken)
     }
-    assignments[name] = assignment == Assignment() ? nil : assignment
+    if assignment != Assignment() { assignments[name] = assignment }
     return issues
   }
 
-  private func fillNodePorts(_ service: inout Service, _ assignment: inout Assignment, taken: inout Taken) -> [ServiceIssue] {
+  private func fillNodePorts(
+    _ service: inout Service, _ assignment: inout Assignment, known: [String: UInt16], taken: inout Taken
+  ) -> [ServiceIssue] {
     var issues: [ServiceIssue] = []
-    var kept: [String: UInt16] = [:]
     for index in service.spec.ports.indices where service.spec.ports[index].nodePort == nil {
       let port = service.spec.ports[index]
       let key = "\(port.name)/\(port.protocol)"
       let protocolName = "\(port.protocol)"
-      let previous = assignment.nodePorts[key].flatMap {
-        taken.statedNodePorts.contains(NodePort(number: $0, protocolName: protocolName)) ? nil : $0
-      }
-      guard let number = previous ?? pickNodePort("\(service.metadata.namespacedName)/\(key)", protocolName, taken.nodePorts) else {
+      guard let number = known[key] ?? pickNodePort("\(service.metadata.namespacedName)/\(key)", protocolName, taken.nodePorts)
+      else {
         issues.append(ServiceIssue(fieldPath: "spec.ports[\(index)].nodePort", reason: "the node port range is used up"))
         continue
       }
       taken.nodePorts.insert(NodePort(number: number, protocolName: protocolName))
-      kept[key] = number
+      assignment.nodePorts[key] = number
       service.spec.ports[index].nodePort = number
     }
-    assignment.nodePorts = kept
     return issues
   }
 
-  private func wantedFamilies(_ spec: ServiceSpec) -> [IPFamily] {
-    if !spec.ipFamilies.isEmpty { return spec.ipFamilies }
+  /// The families a Service shall have an address of and states none of; the primary one first, as upstream.
+  private func familiesToGive(_ spec: ServiceSpec) -> [IPFamily] {
+    let stated = spec.clusterIPs.map(\.family)
+    var wanted = spec.ipFamilies.isEmpty ? stated : spec.ipFamilies
+    if wanted.isEmpty { wanted = [ranges.first?.family ?? .v4] }
     switch spec.ipFamilyPolicy {
-    case .requireDualStack: return IPFamily.allCases
-    case .preferDualStack: return ranges.map(\.family)
-    case .singleStack, nil: return ranges.first.map { [$0.family] } ?? [.v4]
+    case .requireDualStack: wanted += ranges.map(\.family) + IPFamily.allCases
+    case .preferDualStack: wanted += ranges.map(\.family)
+    case .singleStack, nil: break
     }
+    var seen = Set(stated)
+    return wanted.filter { seen.insert($0).inserted }
   }
 
   /// Not the network address, not the first one (the API server's own Service), not the last of a v4 range.
@@ -154,21 +162,17 @@ private struct NodePort: Hashable {
 
 private struct Taken {
   var addresses: Set<IPAddress>
-  /// Written in a manifest, so stronger than anything given out.
-  var stated: Set<IPAddress>
   var nodePorts: Set<NodePort>
-  var statedNodePorts: Set<NodePort>
 
+  /// What manifests state is stronger than anything given out.
   init(services: [Service]) {
-    stated = Set(services.flatMap(\.spec.clusterIPs))
-    addresses = stated
-    statedNodePorts = Set(
+    addresses = Set(services.flatMap(\.spec.clusterIPs))
+    nodePorts = Set(
       services.flatMap { service in
         service.spec.ports.compactMap { port in
           port.nodePort.map { NodePort(number: $0, protocolName: "\(port.protocol)") }
         }
       })
-    nodePorts = statedNodePorts
   }
 }
 
