@@ -41,15 +41,6 @@ package enum Change: Equatable, Sendable {
     case .sweep: nil
     }
   }
-
-  /// Elements it may touch, roughly.
-  package var weight: Int {
-    switch self {
-    case .upsert(let port): port.frontends.reduce(1) { $0 + 1 + $1.state.endpoints.count }
-    case .removal: 4
-    case .sweep(let keys, _): keys.count * 4
-    }
-  }
 }
 
 extension ServicePort {

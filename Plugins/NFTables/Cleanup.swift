@@ -4,7 +4,7 @@ import PluginKit
 /// Finds and removes what any version of this backend ever left: its two tables.
 package enum Cleanup {
   package static func removeTables(_ connection: NetlinkConnection, _ removed: (String) -> Void) throws(BackendFault) {
-    for family in Family.allCases where try Readback(connection).isPresent(family) {
+    for family in Family.allCases where try isPresent(connection, family) {
       let messages: [Message] = [.deleteTable(family)]
       switch connection.exchange(messages, layouts: [:]) {
       case .committed: removed(name(family))
@@ -19,10 +19,20 @@ package enum Cleanup {
 
   package static func list(_ connection: NetlinkConnection, _ owned: (String) -> Void) throws(BackendFault) {
     for family in Family.allCases {
+      guard try isPresent(connection, family) else { continue }
       let table = try Readback(connection).table(family)
-      if !table.isPresent { continue }
       let counts = MapKind.allCases.map { "\($0.name) \(table.elementCounts[$0] ?? 0)" }
       owned("\(name(family)): \(counts.joined(separator: ", "))")
+    }
+  }
+
+  /// A kernel without nf_tables has no table of ours.
+  private static func isPresent(_ connection: NetlinkConnection, _ family: Family) throws(BackendFault) -> Bool {
+    do throws(BackendFault) {
+      return try Readback(connection).isPresent(family)
+    } catch {
+      if Support.isMissing(error) { return false }
+      throw error
     }
   }
 

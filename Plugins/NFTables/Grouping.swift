@@ -37,32 +37,39 @@ package struct Grouping {
       guard let key = change.serviceKey, let record = tables[change.family]?.services[key] else { continue }
       for frontend in record.frontends { released[Place(family: change.family, key: frontend)] = index }
     }
-    var claimed: [Place: String] = [:]
-    var conflicts: [(Int, BackendFault)] = []
+    var claimed: [Place: (index: Int, key: String)] = [:]
+    var conflicts: [Int: BackendFault] = [:]
     for (index, change) in changes.enumerated() where !excluded.contains(index) {
       guard case .upsert(let port) = change, let table = tables[port.family] else { continue }
       for (key, _) in port.frontends {
         let place = Place(family: port.family, key: key)
-        let previous = table.frontends[key]?.owner
-        if let other = claimed.updateValue(port.key, forKey: place) {
-          conflicts.append((index, fault(port, key, heldBy: other)))
-          claimed[place] = other
-          break
+        let holder = table.frontends[key]?.owner
+        if let other = claimed[place] {
+          // Whoever holds it already keeps it, else the first one gets it.
+          if holder == port.key {
+            conflicts[other.index] = fault(other.key, key, port.family, heldBy: port.key)
+            claimed[place] = (index, port.key)
+          } else {
+            conflicts[index] = fault(port.key, key, port.family, heldBy: other.key)
+            break
+          }
+        } else {
+          claimed[place] = (index, port.key)
         }
-        guard let previous, previous != port.key else { continue }
+        guard let holder, holder != port.key else { continue }
         if let releasing = released[place] {
           merged.union(index, releasing)
         } else {
-          conflicts.append((index, fault(port, key, heldBy: previous)))
+          conflicts[index] = fault(port.key, key, port.family, heldBy: holder)
           break
         }
       }
     }
-    return conflicts
+    return conflicts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  private static func fault(_ port: ServicePort, _ key: FrontendKey, heldBy other: String) -> BackendFault {
-    BackendFault(.invalid, "\(port.key): front end \(key.text(port.family)) is held by \(other)")
+  private static func fault(_ service: String, _ key: FrontendKey, _ family: Family, heldBy other: String) -> BackendFault {
+    BackendFault(.invalid, "\(service): front end \(key.text(family)) is held by \(other)")
   }
 }
 

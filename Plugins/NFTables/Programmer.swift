@@ -56,7 +56,7 @@ package final class Programmer {
         table.replaced()
         continue
       }
-      for sweep in table.sweeps(limit: Self.transactionLimit / 4) {
+      for sweep in table.sweeps(limit: Self.transactionLimit) {
         try checkCancelled()
         try apply([[sweep]]) { _, fault in log(fault.message) }
       }
@@ -79,7 +79,7 @@ package final class Programmer {
     var weight = 0
     for group in grouping.groups {
       pending.append(group)
-      weight += group.reduce(0) { $0 + $1.weight }
+      weight += group.reduce(0) { $0 + (tables[$1.family]?.weight(of: $1) ?? 0) }
       if weight >= Self.transactionLimit {
         try checkCancelled()
         try apply(pending, failed: failed)
@@ -117,6 +117,7 @@ package final class Programmer {
     case .committed: commit()
     case .unknown(let fault):
       // What is true must be read; what is wanted is known.
+      for (table, delta) in deltas { table.commit(newClasses: delta.newClasses) }
       commit()
       isSuspect = true
       log("transaction of \(messages.count) requests: \(fault.text); reading the kernel back")

@@ -8,13 +8,28 @@ package enum Support {
   package static func probe(_ connection: NetlinkConnection, _ settings: Settings) throws(BackendFault) {
     for family in Family.allCases {
       let layout = Layout(family: family, settings: settings)
-      let table = try Readback(connection).isPresent(family)
+      let table = try isPresent(connection, family)
       let messages = (table ? [.deleteTable(family)] : []) + trial(layout)
       switch connection.exchange(messages, layouts: [family: layout], commit: false) {
       case .committed: continue
       case .unknown(let fault): throw Failure.fault("probe nf_tables", fault)
       case .refused(let refusals): throw explain(refusals, messages, family)
       }
+    }
+  }
+
+  /// What the kernel answers to any question about nf_tables, or to the attempt to ask, when it has none.
+  package static func isMissing(_ fault: BackendFault) -> Bool {
+    [EINVAL, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT].contains(fault.osErrno)
+  }
+
+  private static let installFix = "the kernel has no nf_tables; load the module nf_tables or choose another proxy mode"
+
+  private static func isPresent(_ connection: NetlinkConnection, _ family: Family) throws(BackendFault) -> Bool {
+    do throws(BackendFault) {
+      return try Readback(connection).isPresent(family)
+    } catch {
+      throw isMissing(error) ? BackendFault(.unsupported, "\(error.message); \(installFix)", errno: error.osErrno) : error
     }
   }
 
@@ -34,7 +49,7 @@ package enum Support {
     if fault.status == .denied || fault.status == .retry && Failure.kind(fault.osErrno) == .transient { return fault }
     let fix =
       refusals.contains { $0.message == nil }
-      ? "the kernel has no nf_tables; load the module nf_tables or choose another proxy mode"
+      ? installFix
       : "kernel 5.13 or newer with nf_tables nat, fib, numgen, reject and masquerade for \(family.name) is needed"
     return BackendFault(.unsupported, "\(fault.message); \(fix)", errno: fault.osErrno)
   }

@@ -67,7 +67,9 @@ extension TableState {
 
   /// What turns the kernel's table into the one known here, in parts of bounded size; for a table that somebody changed.
   package func restoration(of kernel: KernelTable, limit: Int) -> [[Message]] {
-    isDeferred ? [] : steps(from: kernel, limit: limit)
+    if isDeferred { return [] }
+    orphanChains.formIntersection(kernel.chains.keys)
+    return steps(from: kernel, limit: limit)
   }
 
   /// The whole table anew, in one transaction.
@@ -111,8 +113,19 @@ extension TableState {
 
   /// Front ends nobody claimed, in parts of bounded size.
   package func sweeps(limit: Int) -> [Change] {
-    let keys = frontends.filter { $0.value.owner == nil }.map(\.key)
-    return stride(from: 0, to: keys.count, by: limit).map { .sweep(Array(keys[$0..<min($0 + limit, keys.count)]), family) }
+    var sweeps: [Change] = []
+    var keys: [FrontendKey] = []
+    var weight = 0
+    for (key, state) in frontends where state.owner == nil {
+      keys.append(key)
+      weight += elements(of: key)
+      if weight >= limit {
+        sweeps.append(.sweep(keys, family))
+        keys = []
+        weight = 0
+      }
+    }
+    return keys.isEmpty ? sweeps : sweeps + [.sweep(keys, family)]
   }
 
   /// What is left to remove when nothing unclaimed leads to it any more.

@@ -72,6 +72,17 @@ package final class TableState {
     return delta
   }
 
+  /// Elements a change may touch at most.
+  package func weight(of change: Change) -> Int {
+    let old =
+      if case .sweep(let keys, _) = change { keys } else { change.serviceKey.flatMap { services[$0]?.frontends } ?? [] }
+    var weight = old.reduce(1) { $0 + elements(of: $1) }
+    if case .upsert(let port) = change { weight += port.frontends.reduce(0) { $0 + 1 + $1.state.endpoints.count } }
+    return weight
+  }
+
+  func elements(of key: FrontendKey) -> Int { 1 + (frontends[key]?.endpoints.count ?? 0) }
+
   /// Takes over what the kernel has committed.
   package func commit(_ changes: [Change], _ delta: TableDelta) {
     for change in changes where change.family == family {

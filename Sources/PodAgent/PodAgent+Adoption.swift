@@ -3,7 +3,7 @@ import KubeModel
 import Logging
 import SwiftProtobuf
 
-/// A pod of ours that the runtime holds, known only by what is written on its sandbox.
+/// A pod of ours that the runtime holds, known only by what is written on its sandbox (or, without one, by its directory).
 struct FoundPod: Sendable, Hashable {
   var uid: String
   var namespace: String
@@ -26,6 +26,15 @@ struct FoundPod: Sendable, Hashable {
     graceSeconds = sandbox.annotations[PodAnnotations.gracePeriod].flatMap { Int64($0) } ?? 30
   }
 
+  init(uid: String, namespace: String, name: String) {
+    self.uid = uid
+    self.namespace = namespace
+    self.name = name
+    labels = [:]
+    manifest = ""
+    graceSeconds = 30
+  }
+
   /// Enough of a pod to stop it.
   var asManagedPod: ManagedPod {
     var spec = PodSpec()
@@ -42,44 +51,75 @@ extension PodAgent {
   /// Makes the fixed cgroups and finds what of ours the runtime holds. Waits for a runtime that is not up yet.
   /// - Returns: false when cancelled before that succeeded.
   func adopt() async -> Bool {
-    var told = false
     while !Task.isCancelled {
       do {
         try await createFixedCgroups()
         let sandboxes = try await context.runtime.listPodSandboxes(
           .with { $0.labelSelector = [PodLabels.node: context.node.nodeName] })
-        for pod in sandboxes.compactMap(FoundPod.init) { found[pod.uid] = pod }
         for sandbox in sandboxes {
           if let uid = sandbox.labels[PodLabels.podUID] { await context.registerSandbox(sandbox.id, uid) }
         }
+        for pod in leftovers() { found[pod.uid] = pod }
+        for pod in sandboxes.compactMap(FoundPod.init) { found[pod.uid] = pod }
         isAdopted = true
+        startProblem = nil
         await reconcile()
         return true
       } catch {
-        if !told {
-          told = true
-          logger.error("cannot start pods yet, trying again each second", metadata: ["error": "\(error)"])
-          await context.record(
-            AgentEvent(
-              .warning, kind: "Node", object: context.node.nodeName, reason: "ContainerRuntimeNotReady", message: "\(error)",
-              at: context.now()))
-        }
+        if startProblem == nil { logger.error("cannot start pods yet, trying again each second", metadata: ["error": "\(error)"]) }
+        startProblem = "\(error)"
+        await tellRuntimeState("\(error)")
         guard (try? await context.sleep(.seconds(1))) != nil else { return false }
       }
     }
     return false
   }
 
+  /// Pods of which only files are left: the daemon was stopped in the middle of making or removing them.
+  private func leftovers() -> [FoundPod] {
+    let logs = (try? Files.list(context.node.logDirectory)) ?? []
+    let uids = (try? Files.list("\(context.node.rootDirectory)/pods")) ?? []
+    return uids.map { uid in
+      // Neither a namespace nor a name contains "_".
+      let words = logs.first { $0.hasSuffix("_\(uid)") }.map { $0.split(separator: "_").map(String.init) } ?? []
+      return FoundPod(uid: uid, namespace: words.count == 3 ? words[0] : "", name: words.count == 3 ? words[1] : uid)
+    }
+  }
+
   private func createFixedCgroups() async throws {
     guard let cgroups = context.cgroups else { return }
     for (path, limits) in context.tree.fixed { try await cgroups.create(path, limits) }
   }
+
+  /// A pod of ours that the runtime holds and nobody looks after: a sandbox that an earlier run of the daemon had asked for
+  /// and that was finished after this one had looked.
+  func find(_ uid: String) async {
+    guard isAdopted, found[uid] == nil else { return }
+    let ours = [PodLabels.node: context.node.nodeName, PodLabels.podUID: uid]
+    let sandboxes = try? await context.runtime.listPodSandboxes(.with { $0.labelSelector = ours })
+    guard workers[uid] == nil, let pod = sandboxes?.compactMap(FoundPod.init).first else { return }
+    found[uid] = pod
+    await reconcile()
+  }
+
+  /// Burstable pods together weigh what they ask for together, against the guaranteed ones beside them.
+  func updateBurstableShares() async {
+    guard let cgroups = context.cgroups else { return }
+    let shares = context.tree.burstableShares(of: workers.values.map(\.pod.pod.spec))
+    sharesAreCurrent = true
+    do {
+      try await cgroups.set(context.tree.burstable, CgroupLimits(cpuShares: shares))
+    } catch {
+      sharesAreCurrent = false
+      logger.warning("cannot set the CPU weight of burstable pods; trying again", metadata: ["error": "\(error)"])
+    }
+  }
 }
 
 extension PodAgent {
-  /// Whether the state of every wanted pod that ran before is known: the runtime was asked, and each worker has reported.
+  /// Whether the state of every wanted pod that ran before is known: each worker has an answer of the runtime.
   public var isSettled: Bool {
-    isAdopted && wanted != nil && workers.keys.allSatisfy { statuses[$0] != nil }
+    isAdopted && wanted != nil && observed.isSuperset(of: workers.keys)
   }
 }
 

@@ -1,6 +1,7 @@
 import CRI
 import KubeModel
 import Logging
+import Synchronization
 
 /// The pods of this node: takes the wanted set, finds what already runs, and keeps one worker per pod.
 ///
@@ -29,6 +30,12 @@ public actor PodAgent {
   /// What was found at the start and has no worker yet, by UID.
   var found: [String: FoundPod] = [:]
   var isAdopted = false
+  /// Workers that know what the runtime holds of their pod, by UID.
+  var observed: Set<String> = []
+  /// Why nothing can be started yet; `nil` from when the agent has found what runs.
+  var startProblem: String?
+  /// The weight of the burstable pods' cgroup fits the pods there are.
+  var sharesAreCurrent = false
   private var pleg: PodLifecycleEventGenerator?
 
   public init(
@@ -67,14 +74,18 @@ public actor PodAgent {
 
   /// Every pod with a worker, and those that wait for one of the same name to go.
   public func pods() -> [(pod: ManagedPod, status: PodStatus)] {
-    var list = workers.values.map { worker in (worker.pod, statuses[worker.pod.uid] ?? pending(worker.pod)) }
+    var list = workers.values.map { worker in
+      var status = statuses[worker.pod.uid] ?? pending(worker.pod)
+      status.step = worker.worker.step.withLock { $0 }
+      return (worker.pod, status)
+    }
     for pod in (wanted ?? [:]).values where workers[pod.uid] == nil { list.append((pod, pending(pod))) }
     return list.sorted { ($0.0.fullName, $0.0.uid) < ($1.0.fullName, $1.0.uid) }
   }
 
   /// Why the runtime does not answer, while it does not; and when it last did (nanoseconds since the epoch).
   public func runtimeHealth() async -> (error: String?, lastRelist: Int64) {
-    guard let pleg else { return ("not asked yet", 0) }
+    guard let pleg, isAdopted else { return (startProblem ?? "not asked yet", 0) }
     let health = await pleg.health
     return (health.runtimeError, health.lastRelist)
   }
@@ -92,6 +103,7 @@ public actor PodAgent {
     guard await adopt() else { return }
     while !Task.isCancelled {
       await pleg.relist()
+      if !sharesAreCurrent { await updateBurstableShares() }
       await tellRuntimeState(await pleg.health.runtimeError)
       guard (try? await context.sleep(relistInterval)) != nil else { break }
     }
@@ -101,7 +113,7 @@ public actor PodAgent {
 
   private var toldRuntimeError = false
 
-  private func tellRuntimeState(_ error: String?) async {
+  func tellRuntimeState(_ error: String?) async {
     guard (error != nil) != toldRuntimeError else { return }
     toldRuntimeError = error != nil
     let message = error ?? "the container runtime answers again"
@@ -114,7 +126,11 @@ public actor PodAgent {
   }
 
   private func listed(_ uid: String, _ states: PodLifecycleEventGenerator.PodStates) async {
-    await workers[uid]?.worker.runtimeListed(states)
+    if let worker = workers[uid] {
+      await worker.worker.runtimeListed(states)
+    } else if !states.states.isEmpty {
+      await find(uid)
+    }
   }
 
   private func runtimeReturned() async {
@@ -126,9 +142,9 @@ public actor PodAgent {
   /// Starts, keeps and stops workers so that they match what is wanted.
   func reconcile() async {
     guard isAdopted, let wanted else { return }
-    for (uid, worker) in workers where wanted[uid] == nil {
-      if brokenFiles.contains(worker.pod.pod.source.file) { continue }
-      await worker.worker.terminate()
+    let names = Set(wanted.values.map(\.fullName))
+    let unwanted = workers.values.filter { worker in
+      wanted[worker.pod.uid] == nil && (names.contains(worker.pod.fullName) || !brokenFiles.contains(worker.pod.pod.source.file))
     }
     for pod in wanted.values.sorted(by: { $0.fullName < $1.fullName }) where workers[pod.uid] == nil {
       if nameIsTaken(by: pod) { continue }
@@ -136,7 +152,9 @@ public actor PodAgent {
       if known != nil { logger.info("adopted a running pod", metadata: ["pod": "\(pod.fullName)", "uid": "\(pod.uid)"]) }
       startWorker(pod, isNew: known == nil)
     }
-    await stopOrphans()
+    stopOrphans()
+    // Nothing waits above, so that no decision rests on a wanted set that was replaced meanwhile.
+    for worker in unwanted { await worker.worker.terminate() }
     await statusChanged()
   }
 
@@ -149,7 +167,7 @@ public actor PodAgent {
     return true
   }
 
-  private func stopOrphans() async {
+  private func stopOrphans() {
     for orphan in found.values {
       if brokenFiles.contains(orphan.manifest) {
         logger.warning(
@@ -167,33 +185,37 @@ public actor PodAgent {
   }
 
   private func startWorker(_ pod: ManagedPod, isNew: Bool, terminating: Bool = false) {
-    let worker = PodWorker(pod: pod, objects: objects, isNew: isNew, context: context) { pod, status in
-      await self.reported(pod, status)
+    let worker = PodWorker(pod: pod, objects: objects, isNew: isNew, context: context) { pod, status, isObserved in
+      await self.reported(pod, status, isObserved: isObserved)
     }
     let task = Task {
       if terminating { await worker.terminate() }
       await worker.run()
       if !Task.isCancelled { await self.ended(pod) }
     }
+    sharesAreCurrent = false
     workers[pod.uid] = Worker(pod: pod, worker: worker, task: task)
   }
 
-  private func reported(_ pod: ManagedPod, _ status: PodStatus) async {
+  private func reported(_ pod: ManagedPod, _ status: PodStatus, isObserved: Bool) async {
     guard workers[pod.uid] != nil else { return }
     statuses[pod.uid] = status
+    if isObserved { observed.insert(pod.uid) }
     await statusChanged()
   }
 
   private func ended(_ pod: ManagedPod) async {
     workers[pod.uid] = nil
+    sharesAreCurrent = false
     statuses[pod.uid] = nil
+    observed.remove(pod.uid)
     // A pod that was wanted again while it was stopped, or one of the same name, can start now.
     await reconcile()
   }
 
   private func pending(_ pod: ManagedPod) -> PodStatus {
     PodStatusBuilder(
-      pod: pod.pod, observation: PodObservation(), backingOff: [:], step: nil, problems: [:], isTerminating: false,
+      pod: pod.pod, observation: PodObservation(), backingOff: [:], problems: [:], isTerminating: false,
       firstSeen: context.now(), hostAddresses: context.node.addresses
     ).status()
   }

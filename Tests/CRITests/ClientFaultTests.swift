@@ -42,14 +42,20 @@ import Testing
 
   @Test func theRuntimeIsToldWhenACallIsGivenUp() async throws {
     try await Socket.serving { client, runtime in
-      await runtime.inject(.neverAnswers, on: "Version")
-      let call = Task { await failure { () throws(CRIError) in try await client.version() } }
-      await runtime.wait { $0.calls["Version"] == 1 }
+      await runtime.inject(.neverAnswers, on: "PullImage")
+      // A call without a deadline: the runtime cannot know by itself.
+      let call = Task {
+        await failure { () throws(CRIError) in
+          try await client.pullImage(.with { $0.image = "web:1" }, auth: nil, sandboxConfig: nil, deadline: nil)
+        }
+      }
+      await runtime.wait { $0.calls["PullImage"] == 1 }
       call.cancel()
       let error = try #require(await call.value)
       #expect(error.isCancelled)
       #expect(!error.isDeadline)
-      await runtime.wait { $0.givenUp == ["Version"] }
+      await runtime.wait { $0.givenUp == ["PullImage"] }
+      #expect(await runtime.givenUp == ["PullImage"])
     }
   }
 

@@ -23,8 +23,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("data: {a: 1}", "data.a", "quote it"), ("data: {a/b: x}", "data[a/b]", "letters, digits"), ("data: {..: x}", "data[..]", "letters"), ("data: [a]", "data", "must be a mapping"),
-    ("data: {a: {b: c}}", "data.a", "not a mapping"), ("binaryData: {a: '!'}", "binaryData.a", "base64"), ("data: {a: x}\nbinaryData: {a: AA==}", "binaryData.a", "also a key"), ("dta: {}", "dta", "did you mean data?"),
+    ("data: {a: 1}", "data.a", "quote it"), ("data: {a/b: x}", "data[a/b]", "letters, digits"), ("data: {..: x}", "data[..]", "letters"),
+    ("data: [a]", "data", "must be a mapping"),
+    ("data: {a: {b: c}}", "data.a", "not a mapping"), ("binaryData: {a: '!'}", "binaryData.a", "base64"),
+    ("data: {a: x}\nbinaryData: {a: AA==}", "binaryData.a", "also a key"), ("dta: {}", "dta", "did you mean data?"),
   ])
   func badConfigMapsAreRefused(text: String, path: String, part: String) {
     let (decoded, map) = configMap(text)
@@ -52,7 +54,10 @@ import Testing
     #expect(!decoded.lines.joined().contains("\"\(text)\""))
   }
 
-  @Test(arguments: [("", []), ("AA==", [0]), ("AAE=", [0, 1]), ("AAEC", [0, 1, 2]), ("//79", [255, 254, 253]), ("AAEC\\nAwQF", [0, 1, 2, 3, 4, 5])] as [(String, [UInt8])])
+  @Test(
+    arguments: [
+      ("", []), ("AA==", [0]), ("AAE=", [0, 1]), ("AAEC", [0, 1, 2]), ("//79", [255, 254, 253]), ("AAEC\\nAwQF", [0, 1, 2, 3, 4, 5]),
+    ] as [(String, [UInt8])])
   func base64Decodes(text: String, bytes: [UInt8]) {
     #expect(secret("data: {a: \"\(text)\"}").1?.data["a"] == bytes)
   }

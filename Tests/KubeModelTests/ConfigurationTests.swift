@@ -2,11 +2,17 @@ import KubeModel
 import Testing
 
 @Suite struct ConfigurationTests {
-  private func kubelet(_ text: String) -> DecodedConfiguration { decodeConfiguration("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n\(text)") }
+  private func kubelet(_ text: String) -> DecodedConfiguration {
+    decodeConfiguration("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n\(text)")
+  }
 
-  private func kubeProxy(_ text: String) -> DecodedConfiguration { decodeConfiguration("apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n\(text)") }
+  private func kubeProxy(_ text: String) -> DecodedConfiguration {
+    decodeConfiguration("apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n\(text)")
+  }
 
-  private func swiftlet(_ text: String) -> DecodedConfiguration { decodeConfiguration("apiVersion: swiftlet.io/v1alpha1\nkind: SwiftletConfiguration\n\(text)") }
+  private func swiftlet(_ text: String) -> DecodedConfiguration {
+    decodeConfiguration("apiVersion: swiftlet.io/v1alpha1\nkind: SwiftletConfiguration\n\(text)")
+  }
 
   @Test func kubeletSettingsArrive() throws {
     let decoded = kubelet(
@@ -34,9 +40,11 @@ import Testing
     let expected = KubeletConfiguration(
       staticPodPath: "/etc/kubernetes/manifests", fileCheckFrequency: .seconds(90), podLogsDir: "/var/log/pods",
       containerRuntimeEndpoint: "unix:///run/containerd/containerd.sock", healthzBindAddress: IPAddress("127.0.0.1"), healthzPort: 0,
-      cgroupDriver: .systemd, cgroupRoot: "/x", cgroupsPerQOS: true, runtimeRequestTimeout: .seconds(120), podPidsLimit: -1, cpuCFSQuota: false,
+      cgroupDriver: .systemd, cgroupRoot: "/x", cgroupsPerQOS: true, runtimeRequestTimeout: .seconds(120), podPidsLimit: -1,
+      cpuCFSQuota: false,
       cpuCFSQuotaPeriod: .milliseconds(50), crashLoopBackOff: CrashLoopBackOffConfig(maxContainerRestartPeriod: .seconds(60)),
-      clusterDNS: [try #require(IPAddress("10.96.0.10"))], clusterDomain: "cluster.local", logging: LoggingConfiguration(format: .json, verbosity: 3))
+      clusterDNS: [try #require(IPAddress("10.96.0.10"))], clusterDomain: "cluster.local",
+      logging: LoggingConfiguration(format: .json, verbosity: 3))
     #expect(decoded.kubelet == expected)
   }
 
@@ -76,10 +84,14 @@ import Testing
   }
 
   @Test(arguments: [
-    ("staticPodPth: /x", "staticPodPth", "did you mean staticPodPath?"), ("fileCheckFrequency: 20", "fileCheckFrequency", "quote it"), ("fileCheckFrequency: 20sec", "fileCheckFrequency", "duration"),
-    ("fileCheckFrequency: -1s", "fileCheckFrequency", "negative"), ("healthzPort: 70000", "healthzPort", "between 0 and 65535"), ("cgroupDriver: cgroupv2", "cgroupDriver", "cgroupfs, systemd"),
-    ("cpuCFSQuotaPeriod: 2s", "cpuCFSQuotaPeriod", "between 1ms and 1s"), ("crashLoopBackOff: {maxContainerRestartPeriod: 301s}", "crashLoopBackOff.maxContainerRestartPeriod", "between 1s and 300s"),
-    ("clusterDNS: 10.0.0.1", "clusterDNS", "must be a list"), ("logging: {format: xml}", "logging.format", "text, json"), ("podLogsDir: logs", "podLogsDir", "absolute"), ("maxPods: 5\nmaxPods: 6", "maxPods", "duplicate key"),
+    ("staticPodPth: /x", "staticPodPth", "did you mean staticPodPath?"), ("fileCheckFrequency: 20", "fileCheckFrequency", "quote it"),
+    ("fileCheckFrequency: 20sec", "fileCheckFrequency", "duration"),
+    ("fileCheckFrequency: -1s", "fileCheckFrequency", "negative"), ("healthzPort: 70000", "healthzPort", "between 0 and 65535"),
+    ("cgroupDriver: cgroupv2", "cgroupDriver", "cgroupfs, systemd"),
+    ("cpuCFSQuotaPeriod: 2s", "cpuCFSQuotaPeriod", "between 1ms and 1s"),
+    ("crashLoopBackOff: {maxContainerRestartPeriod: 301s}", "crashLoopBackOff.maxContainerRestartPeriod", "between 1s and 300s"),
+    ("clusterDNS: 10.0.0.1", "clusterDNS", "must be a list"), ("logging: {format: xml}", "logging.format", "text, json"),
+    ("podLogsDir: logs", "podLogsDir", "absolute"), ("maxPods: 5\nmaxPods: 6", "maxPods", "duplicate key"),
   ])
   func badKubeletSettingsAreErrors(text: String, path: String, part: String) {
     let decoded = kubelet(text)
@@ -88,7 +100,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "maxPods: 5", "evictionHard: {memory.available: 100Mi}", "featureGates: {A: true}", "failCgroupV1: false", "seccompDefault: true", "tracing: {samplingRatePerMillion: 1}", "registerWithTaints: [{key: a}]", "userNamespaces: {idsPerPod: 65536}",
+    "maxPods: 5", "evictionHard: {memory.available: 100Mi}", "featureGates: {A: true}", "failCgroupV1: false", "seccompDefault: true",
+    "tracing: {samplingRatePerMillion: 1}", "registerWithTaints: [{key: a}]", "userNamespaces: {idsPerPod: 65536}",
   ])
   func knownSettingsWithoutEffectAreWarnings(text: String) {
     let decoded = kubelet(text)
@@ -104,7 +117,7 @@ import Testing
       clusterCIDR: 10.244.0.0/16,fd00:10::/56
       nodePortAddresses: [10.0.0.0/8, "::/0"]
       bindAddress: 0.0.0.0
-      hostnameOverride: n
+      hostnameOverride: n1
       nftables: {masqueradeAll: true, masqueradeBit: 14, minSyncPeriod: 0s, syncPeriod: 0s}
       iptables: {localhostNodePorts: null, masqueradeBit: null}
       ipvs: {excludeCIDRs: null, minSyncPeriod: 0s, scheduler: "", strictARP: false}
@@ -115,14 +128,18 @@ import Testing
       decoded.kubeProxy
         == KubeProxyConfiguration(
           mode: "nftables", clusterCIDR: [try #require(CIDR("10.244.0.0/16")), try #require(CIDR("fd00:10::/56"))],
-          nodePortAddresses: [.range(try #require(CIDR("10.0.0.0/8"))), .range(try #require(CIDR("::/0")))], bindAddress: IPAddress("0.0.0.0"), hostnameOverride: "n",
+          nodePortAddresses: [.range(try #require(CIDR("10.0.0.0/8"))), .range(try #require(CIDR("::/0")))],
+          bindAddress: IPAddress("0.0.0.0"), hostnameOverride: "n1",
           nftables: KubeProxyMasquerading(masqueradeAll: true, masqueradeBit: 14)))
     #expect(kubeProxy("nodePortAddresses: [primary]").kubeProxy?.nodePortAddresses == [.primary])
   }
 
   @Test(arguments: [
-    ("mode: kernelspace", "mode", "Windows"), ("clusterCIDR: 10.0.0.0", "clusterCIDR", "address range"), ("clusterCIDR: 10.0.0.0/8,10.1.0.0/16", "clusterCIDR", "each family"), ("nodePortAddresses: [primary, 10.0.0.0/8]", "nodePortAddresses", "only entry"),
-    ("nftables: {masqueradeBit: 32}", "nftables.masqueradeBit", "between 0 and 31"), ("nftables: {localhostNodePorts: true}", "nftables.localhostNodePorts", "unknown field"), ("modes: x", "modes", "did you mean mode?"),
+    ("mode: kernelspace", "mode", "Windows"), ("clusterCIDR: 10.0.0.0", "clusterCIDR", "address range"),
+    ("clusterCIDR: 10.0.0.0/8,10.1.0.0/16", "clusterCIDR", "each family"),
+    ("nodePortAddresses: [primary, 10.0.0.0/8]", "nodePortAddresses", "only entry"),
+    ("nftables: {masqueradeBit: 32}", "nftables.masqueradeBit", "between 0 and 31"),
+    ("nftables: {localhostNodePorts: true}", "nftables.localhostNodePorts", "unknown field"), ("modes: x", "modes", "did you mean mode?"),
   ])
   func badKubeProxySettingsAreErrors(text: String, path: String, part: String) {
     let decoded = kubeProxy(text)
@@ -131,40 +148,55 @@ import Testing
   }
 
   @Test func ownSettingsArrive() throws {
-    let decoded = swiftlet("pluginDirectories: [/a, /b]\nserviceClusterIPRange: 10.96.0.0/16\nstateDirectory: /s\ncgroupDriverPath: /c.so\nproxyMode: auto\ncrashLoopBackOff: {initial: 1s, max: 1m}\n")
+    let decoded = swiftlet(
+      "pluginDirectories: [/a, /b]\nserviceClusterIPRange: 10.96.0.0/16\nstateDirectory: /s\ncgroupDriverPath: /c.so\nproxyMode: auto\ncrashLoopBackOff: {initial: 1s, max: 1m}\n"
+    )
     #expect(decoded.problems.isEmpty)
     #expect(
       decoded.swiftlet
         == SwiftletConfiguration(
-          pluginDirectories: ["/a", "/b"], serviceClusterIPRange: [try #require(CIDR("10.96.0.0/16"))], stateDirectory: "/s", cgroupDriverPath: "/c.so", proxyMode: "auto",
+          pluginDirectories: ["/a", "/b"], serviceClusterIPRange: [try #require(CIDR("10.96.0.0/16"))], stateDirectory: "/s",
+          cgroupDriverPath: "/c.so", proxyMode: "auto",
           crashLoopBackOff: SwiftletConfiguration.CrashLoopBackOff(initial: .seconds(1), max: .seconds(60))))
     #expect(swiftlet("pluginDirectories: [a]").problems.map(\.fieldPath) == ["pluginDirectories[0]"])
     #expect(swiftlet("crashLoopBackOff: {initial: 2s, max: 1s}").problems.map(\.fieldPath) == ["crashLoopBackOff.initial"])
   }
 
   @Test func oneFileHoldsAllKindsOnce() {
-    let all = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n---\napiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n---\napiVersion: swiftlet.io/v1alpha1\nkind: SwiftletConfiguration\n"
+    let all =
+      "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n---\napiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n---\napiVersion: swiftlet.io/v1alpha1\nkind: SwiftletConfiguration\n"
     let decoded = decodeConfiguration(all)
     #expect(decoded.problems.isEmpty)
     #expect(decoded.kubelet != nil && decoded.kubeProxy != nil && decoded.swiftlet != nil)
-    #expect(decodeConfiguration(all + "---\n" + all).problems.map(\.reason) == [1, 4, 7].map { "this kind is already on line \($0) of this file" })
+    #expect(
+      decodeConfiguration(all + "---\n" + all).problems.map(\.reason)
+        == [1, 4, 7].map { "this kind is already on line \($0) of this file" })
   }
 
   @Test(arguments: [
-    ("apiVersion: v1\nkind: Pod\n", "c.yaml:2: Pod in document 1: kind: Pod is no kind of a configuration file: KubeletConfiguration, KubeProxyConfiguration, SwiftletConfiguration are"),
+    (
+      "apiVersion: v1\nkind: Pod\n",
+      "c.yaml:2: Pod in document 1: kind: Pod is no kind of a configuration file: KubeletConfiguration, KubeProxyConfiguration, SwiftletConfiguration are"
+    ),
     ("kind: KubeletConfiguration\n", "c.yaml:1: KubeletConfiguration in document 1: apiVersion: required: kubelet.config.k8s.io/v1beta1"),
-    ("apiVersion: kubelet.config.k8s.io/v1\nkind: KubeletConfiguration\n", "c.yaml:1: KubeletConfiguration in document 1: apiVersion: KubeletConfiguration is read as kubelet.config.k8s.io/v1beta1, not kubelet.config.k8s.io/v1"),
-    ("a: [", "c.yaml:2: document 1: bad YAML: did not find expected node content (while parsing a flow node that starts on line 2)"), ("[1]", "c.yaml:1: document 1: must be a mapping with apiVersion and kind, not a list"),
+    (
+      "apiVersion: kubelet.config.k8s.io/v1\nkind: KubeletConfiguration\n",
+      "c.yaml:1: KubeletConfiguration in document 1: apiVersion: KubeletConfiguration is read as kubelet.config.k8s.io/v1beta1, not kubelet.config.k8s.io/v1"
+    ),
+    ("a: [", "c.yaml:2: document 1: bad YAML: did not find expected node content (while parsing a flow node that starts on line 2)"),
+    ("[1]", "c.yaml:1: document 1: must be a mapping with apiVersion and kind, not a list"),
   ])
   func otherFilesAreRefused(text: String, line: String) {
     let decoded = decodeConfiguration(text)
     #expect(decoded.problems.map(\.description) == [line])
   }
 
-  @Test(arguments: [
-    ("0", .zero), ("1s", .seconds(1)), ("1m30s", .seconds(90)), ("1.5h", .seconds(5400)), ("300ms", .milliseconds(300)), ("1us", .microseconds(1)), ("1µs", .microseconds(1)), ("7ns", .nanoseconds(7)), (".5s", .milliseconds(500)),
-    ("1h0m1s", .seconds(3601)), ("0.0000000001s", .zero),
-  ] as [(String, Duration)])
+  @Test(
+    arguments: [
+      ("0", .zero), ("1s", .seconds(1)), ("1m30s", .seconds(90)), ("1.5h", .seconds(5400)), ("300ms", .milliseconds(300)),
+      ("1us", .microseconds(1)), ("1µs", .microseconds(1)), ("7ns", .nanoseconds(7)), (".5s", .milliseconds(500)),
+      ("1h0m1s", .seconds(3601)), ("0.0000000001s", .zero),
+    ] as [(String, Duration)])
   func durationsAreRead(text: String, expected: Duration) {
     // Zero is "not given".
     #expect(kubelet("runtimeRequestTimeout: \"\(text)\"").kubelet?.runtimeRequestTimeout == (expected == .zero ? nil : expected))

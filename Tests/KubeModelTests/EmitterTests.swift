@@ -51,9 +51,14 @@ import Testing
         """)
   }
 
-  @Test(arguments: ["", " ", "yes", "no", "~", "null", "1", "0x1", "1e3", "1.5", "- a", "a: b", "a #b", "#a", "'", "\"", "{", "[", "@", "*a", "&a", "!a", "%",
-    "|", ">", "a\nb", "a\n", "\na", "\n", " a\nb", "a \nb", "a\n\n\nb\n\n", "\ta\n", "a\tb", "a\r\nb", "\u{85}", "\u{2028}", "\u{FEFF}x", "\u{7F}", "😀", "é\nü",
-    "<<", "=", "2020-01-01", "12:30", "---", "--- a", "...", "a\n---\nb", "?", "? a", ":", "a:", ",", "\u{1}", "true\n", "x\n  y\n z", "C:\\n"])
+  @Test(arguments: [
+    "", " ", "yes", "no", "~", "null", "1", "0x1", "1e3", "1.5", "- a", "a: b", "a #b", "#a", "'", "\"", "{", "[", "@", "*a", "&a", "!a",
+    "%",
+    "|", ">", "a\nb", "a\n", "\na", "\n", " a\nb", "a \nb", "a\n\n\nb\n\n", "\ta\n", "a\tb", "a\r\nb", "\u{85}", "\u{2028}", "\u{FEFF}x",
+    "\u{7F}", "😀", "é\nü",
+    "<<", "=", "2020-01-01", "12:30", "---", "--- a", "...", "a\n---\nb", "?", "? a", ":", "a:", ",", "\u{1}", "true\n", "x\n  y\n z",
+    "C:\\n",
+  ])
   func everyTextReadsBack(text: String) throws {
     let value: TreeValue = ["k": .string(text), "l": [.string(text)], "m": ["n": .string(text)], "z": 1]
     #expect(try readBack(YAMLEmitter().text(value)) == value)
@@ -91,7 +96,9 @@ import Testing
   }
 
   private func text(_ generator: inout SeededGenerator) -> String {
-    let alphabet: [Character] = ["a", "b", "1", "0", " ", "\n", "\t", ":", "-", "#", "'", "\"", "\\", "é", "😀", "|", "{", ",", "\u{85}", "\u{A0}", "\u{2029}", "."]
+    let alphabet: [Character] = [
+      "a", "b", "1", "0", " ", "\n", "\t", ":", "-", "#", "'", "\"", "\\", "é", "😀", "|", "{", ",", "\u{85}", "\u{A0}", "\u{2029}", ".",
+    ]
     return String((0..<Int.random(in: 0...9, using: &generator)).map { _ in alphabet.randomElement(using: &generator) ?? "a" })
   }
 }

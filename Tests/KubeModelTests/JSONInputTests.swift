@@ -45,7 +45,8 @@ import Testing
   }
 
   @Test func placesInJSONAreThoseOfTheFile() throws {
-    let decoded = decode("\n\t\n{\"apiVersion\":\"v1\",\n\"kind\":\"Pod\",\n\"metadata\":{\"name\":\"a\"},\n\"spec\":{\n\"containers\":[]}}")
+    let decoded = decode(
+      "\n\t\n{\"apiVersion\":\"v1\",\n\"kind\":\"Pod\",\n\"metadata\":{\"name\":\"a\"},\n\"spec\":{\n\"containers\":[]}}")
     #expect(decoded.lines == ["t.yaml:7: Pod default/a: spec.containers: required: a pod has at least one container"])
   }
 }

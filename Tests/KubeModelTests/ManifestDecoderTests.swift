@@ -2,7 +2,9 @@ import KubeModel
 import Testing
 
 @Suite struct ManifestDecoderTests {
-  private func configMap(_ name: String, _ data: String = "") -> String { "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \(name)}\n\(data)" }
+  private func configMap(_ name: String, _ data: String = "") -> String {
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \(name)}\n\(data)"
+  }
 
   @Test(arguments: ["", "\n", "# nothing here\n", "---\n---\n"])
   func emptyFilesHaveNeitherObjectsNorProblems(text: String) {
@@ -32,7 +34,10 @@ import Testing
   }
 
   @Test func aBadDocumentNeverHurtsItsNeighbours() {
-    let bad = ["a: [", "kind: Pod", "- x", "text", "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: 5", "a: 'x", "\u{1}", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}"]
+    let bad = [
+      "a: [", "kind: Pod", "- x", "text", "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: 5", "a: 'x", "\u{1}",
+      "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}",
+    ]
     for text in bad {
       let decoded = decode(configMap("a") + "---\n\(text)\n---\n" + configMap("b"))
       #expect(decoded.objects.map(\.metadata.name) == ["a", "b"], "\(text)")
@@ -59,12 +64,14 @@ import Testing
       decoded.lines == [
         "t.yaml:7: ConfigMap default/a: items[2].metadata.name: the same object is already on line 5 of this file",
         "t.yaml:8: ConfigMap default/c: items[3].data.x: must be a string, not the integer 1: quote it",
-        "t.yaml:9: List in document 1: items[4]: must be a mapping, not a integer",
+        "t.yaml:9: List in document 1: items[4]: must be a mapping, not an integer",
       ])
   }
 
   @Test func typedListsNameTheKindOnce() {
-    let decoded = decode("apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a}\n  spec: {containers: [{name: c, image: i}]}\n- {kind: Pod, apiVersion: v1, metadata: {name: b}, spec: {containers: [{name: c, image: i}]}}\n")
+    let decoded = decode(
+      "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a}\n  spec: {containers: [{name: c, image: i}]}\n- {kind: Pod, apiVersion: v1, metadata: {name: b}, spec: {containers: [{name: c, image: i}]}}\n"
+    )
     #expect(decoded.problems.isEmpty, "\(decoded.lines)")
     #expect(decoded.objects.map(\.key.description) == ["Pod default/a", "Pod default/b"])
     #expect(decode("apiVersion: discovery.k8s.io/v1\nkind: EndpointSliceList\nitems: []\n").problems.isEmpty)
@@ -74,10 +81,19 @@ import Testing
   @Test(arguments: [
     ("apps/v1", "Deployment", "kind Deployment (apps/v1) is not run by a node agent without an API server: write the Pod it would create"),
     ("batch/v1", "CronJob", "kind CronJob (batch/v1) is not run by a node agent without an API server: write the Pod it would create"),
-    ("v1", "Endpoints", "kind Endpoints (v1) is not read: write an EndpointSlice (discovery.k8s.io/v1) with the label kubernetes.io/service-name"),
-    ("v1", "Namespace", "kind Namespace (v1) has no meaning for a node agent without an API server: Pod, ConfigMap, Secret, Service and EndpointSlice have"),
+    (
+      "v1", "Endpoints",
+      "kind Endpoints (v1) is not read: write an EndpointSlice (discovery.k8s.io/v1) with the label kubernetes.io/service-name"
+    ),
+    (
+      "v1", "Namespace",
+      "kind Namespace (v1) has no meaning for a node agent without an API server: Pod, ConfigMap, Secret, Service and EndpointSlice have"
+    ),
     ("v1", "pod", "kind pod (v1) has no meaning for a node agent without an API server, did you mean Pod?"),
-    ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "kind KubeletConfiguration (kubelet.config.k8s.io/v1beta1) is the agent's configuration, not a manifest: give its file with --config"),
+    (
+      "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration",
+      "kind KubeletConfiguration (kubelet.config.k8s.io/v1beta1) is the agent's configuration, not a manifest: give its file with --config"
+    ),
   ])
   func otherKindsAreRefusedWithAdvice(version: String, kind: String, reason: String) {
     let decoded = decode("apiVersion: \(version)\nkind: \(kind)\nmetadata: {name: a}\n")
@@ -85,15 +101,18 @@ import Testing
   }
 
   @Test func theWrongVersionIsRefused() {
-    #expect(decode("apiVersion: v2\nkind: Pod\nmetadata: {name: a}").lines == ["t.yaml:1: Pod default/a: apiVersion: Pod is read as v1, not v2"])
+    #expect(
+      decode("apiVersion: v2\nkind: Pod\nmetadata: {name: a}").lines == ["t.yaml:1: Pod default/a: apiVersion: Pod is read as v1, not v2"])
     #expect(decode("kind: Pod\nmetadata: {name: a}").lines == ["t.yaml:1: Pod default/a: apiVersion: required: v1"])
     #expect(decode("apiVersion: v1\nmetadata: {name: a}").lines == ["t.yaml:1: document 1: kind: required"])
     #expect(decode("apiVersion: v1\nkind: 5\n").lines == ["t.yaml:1: document 1: kind: must be a string"])
-    #expect(decode("apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\nmetadata: {name: a}").reports("apiVersion", "discovery.k8s.io/v1"))
+    #expect(
+      decode("apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\nmetadata: {name: a}").reports("apiVersion", "discovery.k8s.io/v1"))
   }
 
   @Test func duplicatesInAFileAreReportedAtTheLaterPlace() {
-    let decoded = decode(configMap("a", "data: {x: first}\n") + "---\n" + configMap("a", "data: {x: second}\n") + "---\n" + configMap("a, namespace: other"))
+    let decoded = decode(
+      configMap("a", "data: {x: first}\n") + "---\n" + configMap("a", "data: {x: second}\n") + "---\n" + configMap("a, namespace: other"))
     #expect(decoded.objects.map(\.key.description) == ["ConfigMap default/a", "ConfigMap other/a"])
     #expect(decoded.lines == ["t.yaml:6: ConfigMap default/a: metadata.name: the same object is already on line 1 of this file"])
   }
@@ -102,7 +121,7 @@ import Testing
     let decoded = decode(podText(container: "image: other"))
     #expect(decoded.objects.isEmpty)
     #expect(decoded.errors.map(\.fieldPath) == ["spec.containers[0].image"])
-    #expect(decoded.errors.first?.line == 9)
+    #expect(decoded.errors.first?.line == 10)
   }
 
   @Test func filesAreMergedByNameAndTheFirstWins() {
@@ -112,7 +131,9 @@ import Testing
     let merged = ManifestSet.merge([second, bad, first])
     #expect(merged.objects.map { "\($0.source.file) \($0.metadata.name)" } == ["1.yaml a", "1.yaml b", "2.yaml c"])
     #expect(merged.problems.map(\.file) == ["0.yaml", "2.yaml"])
-    #expect(merged.problems.last?.description == "2.yaml:5: ConfigMap default/a: metadata.name: the same object is already in 1.yaml:1, that one is used")
+    #expect(
+      merged.problems.last?.description
+        == "2.yaml:5: ConfigMap default/a: metadata.name: the same object is already in 1.yaml:1, that one is used")
   }
 
   @Test func decodingTwiceGivesTheSame() {
@@ -123,18 +144,27 @@ import Testing
 
 @Suite struct CanonicalFormTests {
   @Test func spellingsOfOnePodAreEqual() throws {
-    let yaml = try #require(decode("# c\nkind: Pod\napiVersion: v1\nmetadata:\n  name: \"a\"\nspec:\n  containers:\n  - image: i\n    name: c\n    ports: [{containerPort: 0x50}]\n").pod)
+    let yaml = try #require(
+      decode(
+        "# c\nkind: Pod\napiVersion: v1\nmetadata:\n  name: \"a\"\nspec:\n  containers:\n  - image: i\n    name: c\n    ports: [{containerPort: 0x50}]\n"
+      ).pod)
     let json = try #require(
-      decode(#"{"apiVersion":"v1","kind":"Pod","metadata":{"creationTimestamp":null,"name":"a"},"spec":{"containers":[{"name":"c","image":"i","ports":[{"containerPort":80}]}]},"status":{"phase":"Running"}}"#).pod)
+      decode(
+        #"{"apiVersion":"v1","kind":"Pod","metadata":{"creationTimestamp":null,"name":"a"},"spec":{"containers":[{"name":"c","image":"i","ports":[{"containerPort":80}]}]},"status":{"phase":"Running"}}"#
+      ).pod)
     #expect(yaml.canonicalForm == json.canonicalForm)
     #expect(yaml == json)
-    #expect(yaml.canonicalForm == #"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{"containers":[{"image":"i","name":"c","ports":[{"containerPort":80}]}]}}"#)
+    #expect(
+      yaml.canonicalForm
+        == #"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{"containers":[{"image":"i","name":"c","ports":[{"containerPort":80}]}]}}"#
+    )
   }
 
   @Test func anyChangeOfContentShows() throws {
     let base = try #require(decode(podText()).pod).canonicalForm
     for other in [
-      podText(spec: "hostname: a"), podText(container: "args: [a]"), podText(metadata: "labels: {a: b}"), podText(metadata: "annotations: {a: b}"),
+      podText(spec: "hostname: a"), podText(container: "args: [a]"), podText(metadata: "labels: {a: b}"),
+      podText(metadata: "annotations: {a: b}"),
       podText(spec: "nodeSelector: {a: b}"), podText(container: "args: []"),
     ] {
       #expect(try #require(decode(other).pod).canonicalForm != base)

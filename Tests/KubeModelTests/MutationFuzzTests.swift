@@ -4,7 +4,9 @@ import Testing
 /// Damaged manifests never crash the decoder, and whatever it takes has no error.
 @Suite struct MutationFuzzTests {
   private static let samples = [
-    podText(spec: "volumes: [{name: v, configMap: {name: c, items: [{key: a, path: b, mode: 0600}]}}]\nhostNetwork: true", container: "ports: [{containerPort: 80}]\nenv: [{name: A, value: \"1\"}]\nresources: {limits: {cpu: 100m}}"),
+    podText(
+      spec: "volumes: [{name: v, configMap: {name: c, items: [{key: a, path: b, mode: 0600}]}}]\nhostNetwork: true",
+      container: "ports: [{containerPort: 80}]\nenv: [{name: A, value: \"1\"}]\nresources: {limits: {cpu: 100m}}"),
     serviceText("clusterIP: 10.96.0.1\nselector: &s {app: web}\nexternalIPs: [192.0.2.1]"),
     "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: \"y\\u00e9\"}, binaryData: {b: AAEC}}\n- {apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {x: |-\n y}}\n",
     #"{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"a","labels":{"kubernetes.io/service-name":"s"}},"addressType":"IPv6","endpoints":[{"addresses":["fd00::1"],"zone":"\ud83d\ude00"}],"ports":[{"port":80}]}"#,
@@ -12,7 +14,8 @@ import Testing
     "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nfileCheckFrequency: 1m30s\nclusterDNS: [10.0.0.1]\nlogging: {format: json}\n",
   ]
   private static let pieces = [
-    "---\n", "...\n", "- ", ": ", "{", "}", "[", "]", "\n", "\t", "  ", "&a ", "*a", "!!int ", "!x ", "\"", "'", "|\n", "\\ud83d", "\u{FEFF}", "<<: ", "~", "1e99999", "-0x", ".inf", "%YAML 9.9\n", "# ", "\r", "null", "[[[[[[[[",
+    "---\n", "...\n", "- ", ": ", "{", "}", "[", "]", "\n", "\t", "  ", "&a ", "*a", "!!int ", "!x ", "\"", "'", "|\n", "\\ud83d",
+    "\u{FEFF}", "<<: ", "~", "1e99999", "-0x", ".inf", "%YAML 9.9\n", "# ", "\r", "null", "[[[[[[[[",
     "::", "999999999999999999999", "Ei", "/..", "=",
   ]
 

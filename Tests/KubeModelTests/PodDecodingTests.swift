@@ -43,35 +43,48 @@ import Testing
         == SecurityContext(
           runAsUser: 1000, runAsNonRoot: true, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false,
           capabilities: Capabilities(add: ["NET_ADMIN"], drop: ["ALL"]), seccompProfile: .runtimeDefault))
-    #expect(spec.securityContext == PodSecurityContext(fsGroup: 2000, supplementalGroups: [1, 2], sysctls: [Sysctl(name: "net.a", value: "1")]))
+    #expect(
+      spec.securityContext == PodSecurityContext(fsGroup: 2000, supplementalGroups: [1, 2], sysctls: [Sysctl(name: "net.a", value: "1")]))
     #expect(
       spec.volumes.map(\.source) == [
         .emptyDir(EmptyDirVolumeSource(medium: .memory, sizeLimit: Quantity(1 << 20))),
         .hostPath(HostPathVolumeSource(path: "/srv", type: .directoryOrCreate)),
         .configMap(ConfigMapVolumeSource(name: "cm", items: [KeyToPath(key: "k", path: "a/b", mode: 0o600)], defaultMode: 0o444)),
         .secret(SecretVolumeSource(secretName: "s", optional: true)),
-        .downwardAPI(DownwardAPIVolumeSource(items: [DownwardAPIVolumeFile(path: "l", source: .fieldRef(ObjectFieldSelector(fieldPath: "metadata.labels")))])),
-        .projected(ProjectedVolumeSource(sources: [.configMap(name: "cm", items: [], optional: false), .secret(name: "s", items: [], optional: false)])),
+        .downwardAPI(
+          DownwardAPIVolumeSource(items: [
+            DownwardAPIVolumeFile(path: "l", source: .fieldRef(ObjectFieldSelector(fieldPath: "metadata.labels")))
+          ])),
+        .projected(
+          ProjectedVolumeSource(sources: [
+            .configMap(name: "cm", items: [], optional: false), .secret(name: "s", items: [], optional: false),
+          ])),
         .emptyDir(EmptyDirVolumeSource()),
       ])
-    #expect(container.volumeMounts.first == VolumeMount(name: "e", mountPath: "/e", readOnly: true, subPath: "x/y", mountPropagation: .hostToContainer))
+    #expect(
+      container.volumeMounts.first
+        == VolumeMount(name: "e", mountPath: "/e", readOnly: true, subPath: "x/y", mountPropagation: .hostToContainer))
     #expect(spec.dnsConfig?.options == [PodDNSConfigOption(name: "ndots", value: "2"), PodDNSConfigOption(name: "rotate")])
     #expect(spec.hostAliases == [HostAlias(ip: try #require(IPAddress("10.0.0.1")), hostnames: ["a", "b"])])
   }
 
   @Test func serverSideNoiseIsSilentlyAccepted() {
-    let noise = "uid: abc\ncreationTimestamp: null\nresourceVersion: \"5\"\ngeneration: 1\nselfLink: /x\ngenerateName: web-\nmanagedFields: [{manager: k}]\nownerReferences: [{kind: Node}]"
+    let noise =
+      "uid: abc\ncreationTimestamp: null\nresourceVersion: \"5\"\ngeneration: 1\nselfLink: /x\ngenerateName: web-\nmanagedFields: [{manager: k}]\nownerReferences: [{kind: Node}]"
     let decoded = decode(podText(metadata: noise) + "\nstatus: {phase: Running, anything: [1]}\n")
     #expect(decoded.problems.isEmpty, "\(decoded.lines)")
     #expect(decoded.pod?.metadata.uid == "abc")
   }
 
   @Test(arguments: [
-    ("nginx", PullPolicy.always), ("nginx:latest", .always), ("nginx:1", .ifNotPresent), ("r:5000/nginx", .always), ("r:5000/nginx:1", .ifNotPresent),
+    ("nginx", PullPolicy.always), ("nginx:latest", .always), ("nginx:1", .ifNotPresent), ("r:5000/nginx", .always),
+    ("r:5000/nginx:1", .ifNotPresent),
     ("nginx@sha256:aa", .ifNotPresent), ("nginx:latest@sha256:aa", .ifNotPresent),
   ])
   func pullPolicyFollowsTheTag(image: String, policy: PullPolicy) {
-    let decoded = decode("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"\(image)\"}]}}")
+    let decoded = decode(
+      "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"\(image)\"}]}}"
+    )
     #expect(decoded.pod?.spec.containers.first?.imagePullPolicy == policy)
   }
 
@@ -85,7 +98,9 @@ import Testing
   @Test func octalModesAreOctal() {
     let decoded = decode(podText(spec: "volumes: [{name: a, secret: {secretName: s, defaultMode: 0400}}]"))
     #expect(decoded.pod?.spec.volumes.first?.source == .secret(SecretVolumeSource(secretName: "s", defaultMode: 0o400)))
-    #expect(decode(podText(spec: "volumes: [{name: a, secret: {secretName: s, defaultMode: 644}}]")).reports("spec.volumes[0].secret.defaultMode", "octal"))
+    #expect(
+      decode(podText(spec: "volumes: [{name: a, secret: {secretName: s, defaultMode: 644}}]")).reports(
+        "spec.volumes[0].secret.defaultMode", "octal"))
   }
 
   @Test func problemsReadAsOneLine() {
@@ -95,7 +110,10 @@ import Testing
   }
 
   @Test func allProblemsAreCollected() {
-    let decoded = decode(podText(spec: "restartPolicy: Sometimes\nhostPID: 1\nvolums: []", container: "imag: x\nports: [{containerPort: 0}, {containerPort: 99999}]"))
+    let decoded = decode(
+      podText(
+        spec: "restartPolicy: Sometimes\nhostPID: 1\nvolums: []", container: "imag: x\nports: [{containerPort: 0}, {containerPort: 99999}]")
+    )
     #expect(
       decoded.errors.map(\.fieldPath).sorted() == [
         "spec.containers[0].imag", "spec.containers[0].ports[0].containerPort", "spec.containers[0].ports[1].containerPort", "spec.hostPID",
@@ -127,7 +145,7 @@ private let fullPod = """
       - {containerPort: 53, protocol: UDP}
       env:
       - {name: A, value: "1"}
-      - {name: N, valueFrom: {fieldRef: {fieldPath: "metadata.labels['app']"}}}
+      - {name: "N", valueFrom: {fieldRef: {fieldPath: "metadata.labels['app']"}}}
       - {name: M, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: 1Mi}}}
       - {name: C, valueFrom: {configMapKeyRef: {name: cm, key: k, optional: true}}}
       - {name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}

@@ -17,12 +17,16 @@ import Testing
   ])
   func integersOfEveryBase(text: String, value: Int64) { #expect(ScalarValue(plain: text) == .int(value)) }
 
-  @Test(arguments: [
-    ("1.5", 1.5), (".5", 0.5), ("1e3", 1000), ("-2.5E-1", -0.25), ("08", 8), ("1.", 1), (".inf", .infinity), ("-.inf", -.infinity),
-    ("9223372036854775808", 9_223_372_036_854_775_808),
-  ] as [(String, Double)])
+  @Test(
+    arguments: [
+      ("1.5", 1.5), (".5", 0.5), ("1e3", 1000), ("-2.5E-1", -0.25), ("08", 8), ("1.", 1), (".inf", .infinity), ("-.inf", -.infinity),
+      ("9223372036854775808", 9_223_372_036_854_775_808),
+    ] as [(String, Double)])
   func numbersWithAPoint(text: String, value: Double) { #expect(ScalarValue(plain: text) == .double(value)) }
 
-  @Test(arguments: ["tRue", "nope", "yess", "1.2.3", "1:30", "2020-01-01", "0x", "0xg", "1e", "e3", "-", "+", ".", "..", "0-5", "--1", "1 2", "inf", "nan", "0x1p3", "abc", "1a"])
+  @Test(arguments: [
+    "tRue", "nope", "yess", "1.2.3", "1:30", "2020-01-01", "0x", "0xg", "1e", "e3", "-", "+", ".", "..", "0-5", "--1", "1 2", "inf", "nan",
+    "0x1p3", "abc", "1a",
+  ])
   func everythingElseIsText(text: String) { #expect(ScalarValue(plain: text) == .string) }
 }

@@ -24,14 +24,20 @@ import Testing
     #expect((items[1].line, items[1].column) == (5, 7))
   }
 
-  @Test(arguments: ["", "\n\n", "# only a comment\n", "---\n", "---\n---\n# c\n---\n", "%YAML 1.1\n---\n", "null\n", "~", "...\n", "...\n...\n---\n...\n", "\u{FEFF}"])
+  @Test(arguments: [
+    "", "\n\n", "# only a comment\n", "---\n", "---\n---\n# c\n---\n", "%YAML 1.1\n---\n", "null\n", "~", "...\n", "...\n...\n---\n...\n",
+    "\u{FEFF}",
+  ])
   func emptyStreamsHaveNoDocuments(text: String) {
     #expect(results(text).isEmpty)
   }
 
   @Test func documentsAreSplitAtMarkersOnly() throws {
     let text = "a: |\n  text\n   --- not a marker\n--- {b: 1}\n---\nc: 2\n...\nd: 3\n---\r\ne: 4\r\n"
-    #expect(try results(text).map { TreeValue(try $0.get().root) } == [["a": "text\n --- not a marker\n"], ["b": 1], ["c": 2], ["d": 3], ["e": 4]])
+    #expect(
+      try results(text).map { TreeValue(try $0.get().root) } == [
+        ["a": "text\n --- not a marker\n"], ["b": 1], ["c": 2], ["d": 3], ["e": 4],
+      ])
     #expect(try results(text).map { try $0.get().root.line } == [1, 4, 6, 8, 10])
   }
 
@@ -48,12 +54,15 @@ import Testing
     #expect(TreeValue(try documents[2].get().root) == ["c": 3])
   }
 
-  @Test(arguments: [
-    ("a: 1\nb:\n\tc: 2\n", 3, "tab"), ("a: 'x\n", 2, "quoted scalar"), ("a: {b: 1\n", 2, "flow mapping"), ("a: b: c\n", 1, "mapping values"),
-    ("- a\nb: 1\n", 2, "did not find"), ("a: *x\n", 1, "*x"), ("a: &x [*x]\n", 1, "*x"), ("a: !custom 1\n", 1, "!custom"),
-    ("? [a]\n: b\n", 1, "key"), ("yes: 1\n", 1, "quote it"), ("a: \"\\0\"\n", 1, "NUL"), ("@a: 1", 1, "cannot start"), ("a: %b", 1, "cannot start"),
-    ("\"\\ud83d\": 1", 1, "Unicode"),
-  ] as [(String, Int, String)])
+  @Test(
+    arguments: [
+      ("a: 1\nb:\n\tc: 2\n", 3, "tab"), ("a: 'x\n", 2, "quoted scalar"), ("a: {b: 1\n", 2, "flow mapping"),
+      ("a: b: c\n", 1, "mapping values"),
+      ("- a\nb: 1\n", 2, "did not find"), ("a: *x\n", 1, "*x"), ("a: &x [*x]\n", 1, "*x"), ("a: !custom 1\n", 1, "!custom"),
+      ("? [a]\n: b\n", 1, "key"), ("yes: 1\n", 1, "quote it"), ("a: \"\\0\"\n", 1, "NUL"), ("@a: 1", 1, "cannot start"),
+      ("a: %b", 1, "cannot start"),
+      ("\"\\ud83d\": 1", 1, "Unicode"),
+    ] as [(String, Int, String)])
   func badYAMLNamesLineAndReason(text: String, line: Int, part: String) throws {
     let error = try #require(failure(text))
     #expect(error.line == line, "\(error)")
@@ -118,11 +127,12 @@ import Testing
     #expect(throws: YAMLError(line: 1, column: 1, reason: "the file has 10000000 bytes, the limit is 3145728")) { try documents[0].get() }
   }
 
-  @Test(arguments: [
-    ([0x61, 0x3A, 0x20, 0xFF, 0x0A], "UTF-8"), ([0x61, 0x3A, 0x20, 0xC3, 0x28], "UTF-8"), ([0x61, 0x3A, 0x20, 0x00, 0x0A], "NUL"),
-    ([0xFF, 0xFE, 0x61, 0x00], "UTF-16"), ([0xFE, 0xFF, 0x00, 0x61], "UTF-16"), ([0x7F, 0x45, 0x4C, 0x46, 0x02, 0x01, 0x00], "control"),
-    ([0x61, 0x3A, 0x20, 0xED, 0xA0, 0x80], "Unicode"),
-  ] as [([UInt8], String)])
+  @Test(
+    arguments: [
+      ([0x61, 0x3A, 0x20, 0xFF, 0x0A], "UTF-8"), ([0x61, 0x3A, 0x20, 0xC3, 0x28], "UTF-8"), ([0x61, 0x3A, 0x20, 0x00, 0x0A], "NUL"),
+      ([0xFF, 0xFE, 0x61, 0x00], "UTF-16"), ([0xFE, 0xFF, 0x00, 0x61], "UTF-16"), ([0x7F, 0x45, 0x4C, 0x46, 0x02, 0x01, 0x00], "control"),
+      ([0x61, 0x3A, 0x20, 0xED, 0xA0, 0x80], "Unicode"),
+    ] as [([UInt8], String)])
   func bytesThatAreNoTextAreRefused(bytes: [UInt8], part: String) throws {
     let result = try #require(YAMLParser().documents(in: bytes).first)
     let error = #expect(throws: YAMLError.self) { try result.get() }

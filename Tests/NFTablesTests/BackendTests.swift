@@ -96,6 +96,8 @@ struct BackendTests {
     var rival = other
     rival.key = "default/rival:http/TCP/4"
     #expect(try backend.sync(TestBatch([other, rival])).keys.map { $0 } == [rival.key])
+    // The holder keeps it, wherever it stands in the batch.
+    #expect(try backend.sync(TestBatch([thief, Fixtures.web(1, endpoints: 3)])).keys.map { $0 } == [thief.key])
     // When the holder lets go in the same batch, it is no conflict.
     #expect(try backend.sync(TestBatch([thief], removals: [Fixtures.web(1).key])).isEmpty)
   }
@@ -115,6 +117,14 @@ struct BackendTests {
     // An element with its key and value needs less than 100 bytes.
     let largest = kernel.batches.map(\.count).max() ?? 0
     #expect(largest < Programmer.transactionLimit * 100)
+  }
+
+  @Test func aLargeRemovalIsCutIntoBoundedTransactions() throws {
+    let services = (0..<1000).map { Fixtures.web($0, endpoints: 20) }
+    let backend = try loaded(services)
+    let count = kernel.batches.count
+    try backend.sync(TestBatch(removals: services.map(\.key)))
+    #expect(kernel.batches.count - count >= 5)
   }
 
   @Test func whatAChangeSendsDoesNotGrowWithTheNumberOfServices() throws {

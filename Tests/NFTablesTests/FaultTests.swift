@@ -70,6 +70,16 @@ struct FaultTests {
     #expect(kernel.batches.suffix(2).contains { contains($0, "10.96.0.2") })
   }
 
+  /// The transaction before the change itself makes the chains it needs.
+  @Test func aLostAnswerAboutChainsIsAskedFor() throws {
+    let backend = try loaded()
+    kernel.answers = [.lose(errno: EAGAIN)]
+    let count = kernel.batches.count
+    #expect(try backend.sync(TestBatch([Fixtures.web(1, endpoints: 3)])).isEmpty)
+    let text = kernel.batches.dropFirst(count + 1).map { String(decoding: $0, as: UTF8.self) }
+    #expect(text.contains { $0.contains("endpoints_3") })
+  }
+
   @Test func aTruncatedAnswerIsALostOne() throws {
     let backend = try loaded()
     kernel.answers = [.accept, .truncate]
@@ -144,6 +154,12 @@ struct FaultTests {
     let fault = fault { try backend.probe() }
     #expect(fault?.status == .unsupported)
     #expect(fault?.message.contains("has no nf_tables") == true)
+    kernel.tableErrno = EINVAL
+    #expect(self.fault { try backend.probe() }?.status == .unsupported)
+    backend.stop()
+    // And where there can be no table, none is left.
+    try backend.cleanup { Issue.record("removed \($0)") }
+    try backend.listOwned { Issue.record("owns \($0)") }
   }
 
   @Test func aMissingExpressionIsNamed() throws {

@@ -46,6 +46,10 @@ import Testing
       #expect(one.hairpins == other.hairpins)
       #expect(one.strays == other.strays)
       #expect(one.isCompatible && other.isCompatible)
+      for (key, state) in one.frontends {
+        guard let serviceClass = state.serviceClass else { continue }
+        #expect(one.classes[ClassReference(serviceClass, isNodePort: key.isNodePort)] == true)
+      }
     }
   }
 

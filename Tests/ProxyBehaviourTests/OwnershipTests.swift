@@ -73,6 +73,26 @@ import Testing
     #expect(try Command.run("nft", "-s", "list", "ruleset", in: topology.node) == before)
   }
 
+  /// Others route and filter by it.
+  @Test(arguments: BackendUnderTest.allCases)
+  func aPacketsMarkIsLeftAsItWas(_ backend: BackendUnderTest) throws {
+    let topology = try Topology()
+    let plugin = try topology.start(backend)
+    try plugin.sync(.full([web]))
+    let others = """
+      table ip others {
+        chain marking { type filter hook prerouting priority -150; meta mark set 0xab0000; }
+        chain checking { type filter hook forward priority 0; meta mark != 0xab0000 drop; }
+      }
+
+      """
+    try Command.run("nft", "-f", "-", in: topology.node, input: others)
+    for port in [(plan.cluster, UInt16(80)), (plan.node, 30080)] {
+      let knocks = try topology.knock(8, from: .outside, Sockets.tcp, port.0, port.1)
+      #expect(knocks.allSatisfy { $0.server != nil })
+    }
+  }
+
   @Test(arguments: BackendUnderTest.allCases)
   func anOperatorCanListTheRules(_ backend: BackendUnderTest) throws {
     let topology = try Topology()

@@ -1,4 +1,5 @@
 import Glibc
+import ProxyTesting
 import Testing
 
 extension RuntimeTests {
@@ -8,15 +9,29 @@ extension RuntimeTests {
 
     /// Waits until a Service has this many endpoints that are ready.
     private func service(_ name: String = "web", endpoints: Int, _ node: Node) async throws -> ServiceView {
-      try await eventually("\(endpoints) endpoints of \(name)") {
-        let service = try await node.service(name)
-        return service?.readyEndpoints.count == endpoints && service?.clusterIP.isEmpty == false ? service : nil
+      var last = "no such service"
+      do {
+        return try await eventually("\(endpoints) ready endpoints of \(name)") {
+          guard let service = try await node.service(name) else { return nil }
+          last = "\(service.clusterIP) with \(service.readyEndpoints)"
+          return service.readyEndpoints.count == endpoints && !service.clusterIP.isEmpty ? service : nil
+        }
+      } catch {
+        throw Problem("\(error); last seen: \(last)")
       }
     }
 
     /// Rules follow the endpoints by a moment: waits for the first answer.
     private func firstAnswer(_ address: String, _ port: UInt16, _ node: Node) async throws {
-      try await eventually("an answer of \(address):\(port)") { try await node.get(address, port).text != nil }
+      var last: [Reply] = []
+      do {
+        try await eventually("an answer of \(address):\(port)") {
+          last = [try await node.get(address, port)]
+          return last.contains { $0.text != nil }
+        }
+      } catch {
+        throw Problem("\(error); the last: \(last)")
+      }
     }
 
     @Test func bothPodsAnswerAtTheClusterIP() async throws {

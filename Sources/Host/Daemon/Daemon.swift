@@ -19,19 +19,29 @@ struct Daemon {
     NIOSingletons.groupLoopCountSuggestion = 1
     let lock = try InstanceLock(stateDirectory: settings.rootDirectory)
     let loading = BackendLoading(settings: settings, logger: logger)
-    let proxySelection = try await loading.proxy()
-    logger.info("\(proxySelection)")
-    let cgroupSelection = try await loading.cgroup()
-    logger.info("\(cgroupSelection)")
-    let proxyBackend = proxySelection.chosen.flatMap { ProxyPluginAdapter($0) }
-    let cgroups = cgroupSelection.chosen.flatMap { CgroupPluginAdapter($0) }
-    try await proxyBackend?.start()
-    try await cgroups?.start()
-    try await serve(proxyBackend, cgroups)
-    await proxySelection.chosen?.close()
-    await cgroupSelection.chosen?.close()
+    try await keeping(try await loading.proxy()) { proxySelection in
+      try await keeping(try await loading.cgroup()) { cgroupSelection in
+        let proxyBackend = proxySelection.chosen.flatMap { ProxyPluginAdapter($0) }
+        let cgroups = cgroupSelection.chosen.flatMap { CgroupPluginAdapter($0) }
+        try await proxyBackend?.start()
+        try await cgroups?.start()
+        try await serve(proxyBackend, cgroups)
+      }
+    }
     logger.info("stopped; pods and Service rules stay as they are")
     _ = consume lock
+  }
+
+  /// Closes the backend whatever comes of the body: to the next start one left open looks as if a daemon had died of it.
+  private func keeping(_ selection: PluginSelection, _ body: (PluginSelection) async throws -> Void) async throws {
+    logger.info("\(selection)")
+    do {
+      try await body(selection)
+    } catch {
+      await selection.chosen?.close()
+      throw error
+    }
+    await selection.chosen?.close()
   }
 
   private func serve(_ proxyBackend: ProxyPluginAdapter?, _ cgroups: CgroupPluginAdapter?) async throws {

@@ -40,7 +40,12 @@ struct HTTPService: Service {
   let answer: @Sendable (_ path: String) async -> HTTPAnswer
 
   func run() async throws {
-    let server = try await bind()
+    let server: any Channel
+    do {
+      server = try await bind()
+    } catch {
+      throw SettingsProblem("the \(name) cannot listen at \(place): \(error)")
+    }
     logger.info("\(name) listens", metadata: ["at": "\(place)"])
     await withGracefulShutdownHandler {
       await withTaskCancellationHandler {

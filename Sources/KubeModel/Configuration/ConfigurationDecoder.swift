@@ -64,11 +64,12 @@ public struct ConfigurationDecoder {
   /// The kind of a document whose `apiVersion` fits, else nil with a problem.
   private func kind(of node: YAMLNode) -> Kind? {
     guard case .mapping = node.content else {
-      context.report(line: node.line, column: node.column, "must be a mapping with apiVersion and kind, not a \(node.kindName)")
+      context.report(line: node.line, column: node.column, "must be a mapping with apiVersion and kind, not \(node.described)")
       return nil
     }
     guard let word = text("kind", of: node) else {
-      context.report(line: node.line, column: node.column, field: ["kind"], "required: \(Kind.allCases.map(\.rawValue).joined(separator: ", "))")
+      context.report(
+        line: node.line, column: node.column, field: ["kind"], "required: \(Kind.allCases.map(\.rawValue).joined(separator: ", "))")
       return nil
     }
     context.kind = FieldPath.shortened(word)
@@ -83,7 +84,8 @@ public struct ConfigurationDecoder {
     let version = text("apiVersion", of: node) ?? ""
     guard version == kind.apiVersion else {
       let place = node["apiVersion"] ?? node
-      let reason = version.isEmpty ? "required: \(kind.apiVersion)" : "\(word) is read as \(kind.apiVersion), not \(FieldPath.shortened(version))"
+      let reason =
+        version.isEmpty ? "required: \(kind.apiVersion)" : "\(word) is read as \(kind.apiVersion), not \(FieldPath.shortened(version))"
       context.report(line: place.line, column: place.column, field: ["apiVersion"], reason)
       return nil
     }

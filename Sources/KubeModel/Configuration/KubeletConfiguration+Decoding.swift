@@ -37,7 +37,8 @@ extension KubeletConfiguration {
       cpuCFSQuotaPeriod: r.durationSetting("cpuCFSQuotaPeriod", in: .milliseconds(1)...(.seconds(1)), words: "1ms and 1s"),
       crashLoopBackOff: r.object("crashLoopBackOff") { r in
         CrashLoopBackOffConfig(
-          maxContainerRestartPeriod: r.durationSetting("maxContainerRestartPeriod", in: .seconds(1)...(.seconds(300)), words: "1s and 300s"))
+          maxContainerRestartPeriod: r.durationSetting("maxContainerRestartPeriod", in: .seconds(1)...(.seconds(300)), words: "1s and 300s")
+        )
       } ?? CrashLoopBackOffConfig(), clusterDNS: r.ipAddresses("clusterDNS"), clusterDomain: r.setting("clusterDomain"),
       logging: r.object("logging", LoggingConfiguration.init(reader:)) ?? LoggingConfiguration())
     if let path = podLogsDir, !path.hasPrefix("/") { r.report(["podLogsDir"], "must be an absolute path") }

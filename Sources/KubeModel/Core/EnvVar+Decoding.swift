@@ -26,7 +26,11 @@ extension EnvVarSource {
     r.notSupported("fileKeyRef", .refuse)
     let given = ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"].filter(r.has)
     if given.count != 1 {
-      r.report([], given.isEmpty ? "required: one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef" : "must have one source, not \(given.joined(separator: " and "))")
+      r.report(
+        [],
+        given.isEmpty
+          ? "required: one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef"
+          : "must have one source, not \(given.joined(separator: " and "))")
     }
     return field ?? resource ?? configMap ?? secret
   }

@@ -25,7 +25,9 @@ struct PodValidation {
   private var lists: [(String, [Container])] { [("initContainers", spec.initContainers), ("containers", spec.containers)] }
 
   /// A list that was given but could not be read has been reported already.
-  private var hasBrokenContainers: Bool { reader.pairs.contains { $0.key == "containers" && !$0.value.isEmptyCollection && !$0.value.isNull } }
+  private var hasBrokenContainers: Bool {
+    reader.pairs.contains { $0.key == "containers" && !$0.value.isEmptyCollection && !$0.value.isNull }
+  }
 
   private func checkNames() {
     reader.checkUnique(spec.volumes, by: \.name, field: { ["volumes", .index($0), "name"] })
@@ -50,7 +52,8 @@ struct PodValidation {
       for (position, port) in container.ports.enumerated() {
         let field: [FieldPath.Element] = ["containers", .index(index), "ports", .index(position)]
         // Two containers may not share a name: a Service's targetPort would mean either.
-        if !port.name.isEmpty, !portNames.insert(port.name).inserted, !container.ports.prefix(position).contains(where: { $0.name == port.name })
+        if !port.name.isEmpty, !portNames.insert(port.name).inserted,
+          !container.ports.prefix(position).contains(where: { $0.name == port.name })
         {
           reader.warn(field + ["name"], "the name \"\(port.name)\" is also used by another container's port")
         }

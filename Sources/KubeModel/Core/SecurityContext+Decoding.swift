@@ -23,7 +23,9 @@ extension SecurityContext {
       allowPrivilegeEscalation: r.bool("allowPrivilegeEscalation"),
       capabilities: r.object("capabilities") { Capabilities(add: $0.capabilities("add"), drop: $0.capabilities("drop")) } ?? Capabilities(),
       seccompProfile: r.seccompProfile())
-    if let mount = r.string("procMount"), mount != "Default" { r.report(["procMount"], "\(FieldPath.shortened(mount)) is not supported yet") }
+    if let mount = r.string("procMount"), mount != "Default" {
+      r.report(["procMount"], "\(FieldPath.shortened(mount)) is not supported yet")
+    }
     r.appArmorProfile()
     r.notSupported(["seLinuxOptions", "windowsOptions"], .refuse)
     guard allowPrivilegeEscalation == false else { return }

@@ -88,7 +88,11 @@ extension FieldReader {
       let field: [FieldPath.Element] = [.key(key), .key(entry.key)]
       guard let text = entry.value.isNull ? "" : text(of: entry.value, field: field) else { continue }
       // The text itself stays out of the message: it may be a secret.
-      if let bytes = Base64.decode(text) { values[entry.key] = bytes } else { report(field, "is not base64; for plain text use stringData or data") }
+      if let bytes = Base64.decode(text) {
+        values[entry.key] = bytes
+      } else {
+        report(field, "is not base64; for plain text use stringData or data")
+      }
     }
     return values
   }
@@ -103,14 +107,14 @@ extension FieldReader {
   private mutating func items(_ key: String) -> [YAMLNode]? {
     guard let pair = take(key) else { return nil }
     if case .sequence(let items) = pair.value.content { return items }
-    report([.key(key)], "must be a list, not a \(pair.value.kindName)")
+    report([.key(key)], "must be a list, not \(pair.value.described)")
     return nil
   }
 
   private mutating func entries(_ key: String) -> [YAMLPair]? {
     guard let pair = take(key) else { return nil }
     if case .mapping(let entries) = pair.value.content { return entries }
-    report([.key(key)], "must be a mapping, not a \(pair.value.kindName)")
+    report([.key(key)], "must be a mapping, not \(pair.value.described)")
     return nil
   }
 }

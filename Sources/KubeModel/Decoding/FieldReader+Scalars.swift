@@ -22,7 +22,7 @@ extension FieldReader {
 
   func text(of node: YAMLNode, field: [FieldPath.Element]) -> String? {
     guard case .scalar(let scalar) = node.content else {
-      report(field, "must be a string, not a \(node.kindName)")
+      report(field, "must be a string, not \(node.described)")
       return nil
     }
     let value = scalar.resolved
@@ -86,7 +86,7 @@ extension FieldReader {
 
   /// A value for a message; a quoted number or boolean gets the advice it needs.
   private func described(_ node: YAMLNode) -> String {
-    guard case .scalar(let scalar) = node.content else { return "a \(node.kindName)" }
+    guard case .scalar(let scalar) = node.content else { return node.described }
     let shown = FieldPath.shortened(scalar.text)
     guard scalar.resolved == .string else { return shown }
     switch ScalarValue(plain: scalar.text) {
@@ -101,7 +101,9 @@ extension FieldReader {
   package mutating func choice<T: RawRepresentable & CaseIterable>(_ key: String, _ type: T.Type) -> T? where T.RawValue == String {
     guard let pair = take(key), let word = text(of: pair.value, field: [.key(key)]) else { return nil }
     if let value = T(rawValue: word) { return value }
-    report([.key(key)], "\"\(FieldPath.shortened(word))\" is not one of \(T.allCases.map(\.rawValue).filter { !$0.isEmpty }.joined(separator: ", "))")
+    report(
+      [.key(key)],
+      "\"\(FieldPath.shortened(word))\" is not one of \(T.allCases.map(\.rawValue).filter { !$0.isEmpty }.joined(separator: ", "))")
     return nil
   }
 
@@ -138,7 +140,7 @@ extension FieldReader {
 
   func quantity(of node: YAMLNode, field: [FieldPath.Element]) -> Quantity? {
     guard case .scalar(let scalar) = node.content else {
-      report(field, "must be a quantity such as 500m or 1Gi, not a \(node.kindName)")
+      report(field, "must be a quantity such as 500m or 1Gi, not \(node.described)")
       return nil
     }
     let value: Quantity? =

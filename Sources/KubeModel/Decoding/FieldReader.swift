@@ -27,7 +27,7 @@ package struct FieldReader {
   /// Decodes a mapping, then reports the keys `body` did not ask for. Nil, with a problem, for a node that is no mapping.
   package static func decode<T>(_ node: YAMLNode, in context: DecodingContext, _ body: (inout FieldReader) -> T) -> T? {
     guard case .mapping(let pairs) = node.content else {
-      context.report(line: node.line, column: node.column, "must be a mapping, not a \(node.kindName)")
+      context.report(line: node.line, column: node.column, "must be a mapping, not \(node.described)")
       return nil
     }
     var reader = FieldReader(context: context, pairs: pairs, line: node.line, column: node.column)

@@ -18,11 +18,13 @@ package enum NameRule: Sendable {
   package func complaint(about name: String) -> String? {
     let form: String? =
       switch self {
-      case .label: NameRule.isLabel(name.utf8) ? nil : "lower-case letters, digits and '-', starting and ending with a letter or digit, at most 63"
+      case .label:
+        NameRule.isLabel(name.utf8) ? nil : "lower-case letters, digits and '-', starting and ending with a letter or digit, at most 63"
       case .subdomain:
         NameRule.isSubdomain(name)
           ? nil : "lower-case letters, digits, '-' and '.', starting and ending with a letter or digit, at most 253"
-      case .portName: NameRule.isPortName(name) ? nil : "at most 15 lower-case letters, digits and single '-', with a letter, not at '-' at an end"
+      case .portName:
+        NameRule.isPortName(name) ? nil : "at most 15 lower-case letters, digits and single '-', with a letter, not at '-' at an end"
       case .qualifiedName:
         NameRule.isQualifiedName(name)
           ? nil : "[prefix/]name: at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit"

@@ -36,8 +36,12 @@ enum KnownKind {
     case .configuration:
       return "\(named) is the agent's configuration, not a manifest: give its file with --config"
     default:
-      let hint = Spelling.nearest(to: kind, among: KnownKind.objectKinds).map { ", did you mean \($0)?" }
-      return "\(named) has no meaning for a node agent without an API server" + (hint ?? ": Pod, ConfigMap, Secret, Service and EndpointSlice have")
+      // A kind of another API group may be spelt nearly like one of these and mean something else.
+      let isOfOurGroups = ["", "v1", "discovery.k8s.io/v1"].contains(apiVersion)
+      let near = isOfOurGroups ? Spelling.nearest(to: kind, among: KnownKind.objectKinds) : nil
+      let hint = near.map { ", did you mean \($0)?" }
+      return "\(named) has no meaning for a node agent without an API server"
+        + (hint ?? ": Pod, ConfigMap, Secret, Service and EndpointSlice have")
     }
   }
 }

@@ -31,7 +31,9 @@ public struct ManifestDecoder {
   private func take(_ document: YAMLDocument, _ state: inout State) {
     guard case .mapping = document.root.content else {
       name(kind: "", document.root)
-      context.report(line: document.root.line, column: document.root.column, "must be a mapping with apiVersion and kind, not a \(document.root.kindName)")
+      context.report(
+        line: document.root.line, column: document.root.column,
+        "must be a mapping with apiVersion and kind, not \(document.root.described)")
       return
     }
     take(document.root, kind: nil, faults: document.faults, &state)
@@ -73,7 +75,7 @@ public struct ManifestDecoder {
       r.ignore("metadata")
       guard let items = r.take("items") else { return [] }
       if case .sequence(let nodes) = items.value.content { return nodes }
-      r.report(["items"], "must be a list, not a \(items.value.kindName)")
+      r.report(["items"], "must be a list, not \(items.value.described)")
       return []
     }
     context.path.append("items")
@@ -83,7 +85,7 @@ public struct ManifestDecoder {
         take(item, kind: itemKind, faults: [], &state)
       } else {
         name(kind: kind, node)
-        context.report(line: item.line, column: item.column, "must be a mapping, not a \(item.kindName)")
+        context.report(line: item.line, column: item.column, "must be a mapping, not \(item.described)")
       }
       context.path.removeLast()
     }
@@ -120,7 +122,8 @@ public struct ManifestDecoder {
   /// Takes an object in unless the file had one of this name before.
   private func add(_ object: KubeObject, _ node: YAMLNode, _ state: inout State) {
     if let line = state.lines[object.key] {
-      context.report(line: node.line, column: node.column, field: ["metadata", "name"], "the same object is already on line \(line) of this file")
+      context.report(
+        line: node.line, column: node.column, field: ["metadata", "name"], "the same object is already on line \(line) of this file")
       return
     }
     state.lines[object.key] = Int(node.line)

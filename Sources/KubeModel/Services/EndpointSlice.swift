@@ -27,7 +27,8 @@ public struct EndpointSlice: Sendable {
 
 extension EndpointSlice: Hashable {
   public static func == (left: EndpointSlice, right: EndpointSlice) -> Bool {
-    left.addressType == right.addressType && left.metadata == right.metadata && left.ports == right.ports && left.endpoints == right.endpoints
+    left.addressType == right.addressType && left.metadata == right.metadata && left.ports == right.ports
+      && left.endpoints == right.endpoints
   }
 
   public func hash(into hasher: inout Hasher) {

@@ -28,6 +28,9 @@ public struct YAMLNode: Sendable {
     }
   }
 
+  /// The same with its article.
+  var described: String { kindName == "integer" ? "an integer" : "a \(kindName)" }
+
   /// Whether the node is `null`, `~` or empty, which the API reads as "not given".
   public var isNull: Bool {
     if case .scalar(let scalar) = content { return scalar.isNull }

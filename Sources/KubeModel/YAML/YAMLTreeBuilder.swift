@@ -78,7 +78,8 @@ struct YAMLTreeBuilder {
 
   private mutating func open(_ frame: Frame) throws(YAMLError) {
     if let last = frames.last, last.isMapping, last.key == nil {
-      throw failure(frame.line, frame.column, "a mapping key must be a text, not a \(frame.isMapping ? "mapping" : "list")")
+      let found = frame.isMapping ? "mapping (is this a template whose {{ }} are not filled in?)" : "list"
+      throw failure(frame.line, frame.column, "a mapping key must be a text, not a \(found)")
     }
     guard frames.count < limits.maxDepth else {
       throw failure(frame.line, frame.column, "nested deeper than \(limits.maxDepth) levels")
@@ -158,12 +159,12 @@ struct YAMLTreeBuilder {
 
   private func keyText(_ node: YAMLNode) throws(YAMLError) -> String {
     guard case .scalar(let scalar) = node.content else {
-      throw failure(node.line, node.column, "a mapping key must be a text, not a \(node.kindName)")
+      throw failure(node.line, node.column, "a mapping key must be a text, not \(node.described)")
     }
     switch scalar.resolved {
     case .bool, .null, .double:
       let word = scalar.text.isEmpty ? "an empty key" : "the key \(scalar.text)"
-      throw failure(node.line, node.column, "\(word) reads as a \(node.kindName) in YAML: quote it")
+      throw failure(node.line, node.column, "\(word) reads as \(node.described) in YAML: quote it")
     case .int, .string:
       return scalar.text
     }

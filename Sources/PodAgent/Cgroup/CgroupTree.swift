@@ -19,11 +19,15 @@ public struct CgroupTree: Sendable {
     self.quotaPeriod = quotaPeriod
   }
 
-  /// The cgroups that exist whatever runs, parents first. Best effort gets the least CPU there is, as upstream.
+  /// Parent of the burstable pods' cgroups.
+  public var burstable: String { "\(root)/burstable" }
+
+  /// The cgroups that exist whatever runs, parents first. Best effort gets the least CPU there is, as upstream; burstable
+  /// gets it until pods ask for more.
   public var fixed: [(path: String, limits: CgroupLimits)] {
     [
       (root, CgroupLimits()),
-      ("\(root)/burstable", CgroupLimits(cpuShares: ResourceLimits.leastShares)),
+      (burstable, CgroupLimits(cpuShares: ResourceLimits.leastShares)),
       ("\(root)/besteffort", CgroupLimits(cpuShares: ResourceLimits.leastShares)),
     ]
   }
@@ -59,6 +63,14 @@ public struct CgroupTree: Sendable {
       limits.memory = UInt64(clamping: memory.value())
     }
     return limits
+  }
+
+  /// The weight of all burstable pods together: the sum of their CPU requests.
+  public func burstableShares(of specs: [PodSpec]) -> UInt64 {
+    let requests = specs.filter { QOSClass($0) == .burstable }.compactMap { spec in
+      total("cpu", of: spec) { $0.requests["cpu"] ?? $0.limits["cpu"] }
+    }
+    return ResourceLimits.shares(milliCPU: requests.reduce(.zero, +).milliValue())
   }
 
   private func everyContainer(of spec: PodSpec, limits resource: String) -> Bool {

@@ -1,10 +1,12 @@
 import KubeModel
 
 /// Resolves the downward API's `fieldRef.fieldPath`.
-struct FieldReference {
-  var facts: PodFacts
+package struct FieldReference {
+  package var facts: PodFacts
 
-  func value(of path: String) throws(ConfigurationProblem) -> String {
+  package init(facts: PodFacts) { self.facts = facts }
+
+  package func value(of path: String) throws(ConfigurationProblem) -> String {
     let metadata = facts.pod.metadata
     if let key = subscriptKey(of: path, in: "metadata.labels") { return metadata.labels[key] ?? "" }
     if let key = subscriptKey(of: path, in: "metadata.annotations") { return metadata.annotations[key] ?? "" }
@@ -53,10 +55,13 @@ struct FieldReference {
 
 /// Resolves `resourceFieldRef`: limits and requests of a container, in units of the divisor, rounded up. A limit that is
 /// not set is what the node has.
-struct ResourceReference {
-  var facts: PodFacts
+package struct ResourceReference {
+  package var facts: PodFacts
 
-  func value(of selector: ResourceFieldSelector, in current: Container?) throws(ConfigurationProblem) -> String {
+  package init(facts: PodFacts) { self.facts = facts }
+
+  /// - Parameter current: the container meant when the selector names none.
+  package func value(of selector: ResourceFieldSelector, in current: Container?) throws(ConfigurationProblem) -> String {
     let spec = facts.pod.spec
     let named = selector.containerName.flatMap { name in (spec.containers + spec.initContainers).first { $0.name == name } }
     guard let container = selector.containerName == nil ? current : named else {

@@ -4,11 +4,12 @@ public enum PodAction: Sendable, Hashable {
   case createSandbox(attempt: UInt32)
   /// Stop a sandbox and all in it, because it is dead or of no more use.
   case stopSandbox(id: String)
-  /// Remove a sandbox that is stopped and superseded.
+  /// Remove a sandbox that is superseded; it is stopped once more before, because nobody can see whether it was.
   case removeSandbox(id: String)
   /// Create and start a container of the spec in a sandbox.
   case start(container: String, isInit: Bool, attempt: UInt32, sandboxID: String)
-  /// Kill a container whose state cannot be told; it is started anew afterwards.
+  /// Stop a container, with its grace period, whose state cannot be told or whose sandbox died. A plan with one of these
+  /// ends there: what comes next depends on how it ends.
   case kill(containerID: String, reason: String)
   /// Remove a dead container that a newer one replaced.
   case remove(containerID: String)

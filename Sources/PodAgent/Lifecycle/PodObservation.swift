@@ -83,4 +83,7 @@ public struct ObservedContainer: Sendable, Hashable {
   }
 
   public var succeeded: Bool { state == .exited && exitCode == 0 }
+
+  /// It has processes, or may have.
+  public var isLive: Bool { state == .running || state == .unknown }
 }

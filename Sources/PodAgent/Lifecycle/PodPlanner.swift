@@ -42,19 +42,21 @@ public struct PodPlanner: Sendable {
   // MARK: Sandbox
 
   /// A new sandbox, unless all work is done. Sandboxes before stay until their place is taken, for their logs and exit
-  /// codes.
+  /// codes, but they are stopped: a sandbox that died by itself holds its network until then.
   private func planWithoutSandbox(last: ObservedSandbox?) -> PodPlan {
     if isFinished { return PodPlan() }
-    var plan = PodPlan()
-    for sandbox in observation.sandboxes where hasLiveContainer(sandbox) || sandbox.isReady {
-      plan.actions.append(.stopSandbox(id: sandbox.id))
-    }
+    // Containers outlive a sandbox that died; they end with their grace period, as with the pod.
+    let live = observation.containers.filter(\.isLive)
+    guard live.isEmpty else { return PodPlan(actions: live.map { .kill(containerID: $0.id, reason: "its sandbox died") }) }
+    // Never means never: what ran is not begun again in another sandbox, nor what had yet to run beside it.
+    if spec.restartPolicy == .never, observation.containers.contains(where: { $0.state == .exited }) { return PodPlan() }
+    var plan = PodPlan(actions: observation.sandboxes.map { .stopSandbox(id: $0.id) })
     plan.actions.append(.createSandbox(attempt: last.map { $0.attempt + 1 } ?? 0))
     return plan
   }
 
   private func hasLiveContainer(_ sandbox: ObservedSandbox) -> Bool {
-    observation.containers.contains { $0.sandboxID == sandbox.id && ($0.state == .running || $0.state == .unknown) }
+    observation.containers.contains { $0.sandboxID == sandbox.id && $0.isLive }
   }
 
   /// What earlier rounds left: superseded sandboxes, and dead containers beyond the newest of each name (kubelet keeps one

@@ -11,8 +11,8 @@ extension PodWorker {
     let now = context.now()
     guard retries.holding(name, at: now) == nil, pulls.holding(name, at: now) == nil else { return false }
     let sandboxConfig = sandboxConfig(attempt: observation.sandboxes.first?.attempt ?? 0)
-    guard let image = await ensureImage(of: container, sandboxConfig),
-      let config = await configure(container, attempt: attempt, image: image)
+    guard let image = await ensureImage(of: container, sandboxConfig), !state.isTerminating,
+      let config = await configure(container, attempt: attempt, image: image, hostname: sandboxConfig.hostname)
     else { return false }
     return await createAndStart(config, of: container, sandboxID: sandboxID, sandboxConfig: sandboxConfig)
   }
@@ -20,28 +20,65 @@ extension PodWorker {
   private func ensureImage(of container: Container, _ sandboxConfig: CRIPodSandboxConfig) async -> ImageEnsurer.Ready? {
     do {
       let ready = try await during("image \(container.image)") { () async throws(ImageEnsurer.Unavailable) -> ImageEnsurer.Ready in
-        try await ImageEnsurer(images: context.images).ensure(container, for: sandboxConfig)
+        try await ensureUnlessStopped(container, sandboxConfig)
       }
       pulls.succeeded(container.name)
       if ready.wasPulled { await context.event(.normal, pod, "Pulled", "container \(container.name): image \(container.image) pulled") }
       return ready
     } catch {
-      guard !Task.isCancelled else { return nil }
-      if error.isRuntimeDown {
+      guard !Task.isCancelled, !state.isTerminating else { return nil }
+      // Only a registry is spared: whether an image has appeared on the node costs nothing to ask.
+      if error.isRuntimeDown || error.reason != "ErrImagePull" {
+        pulls.succeeded(container.name)
         await failLoudly(container.name, error.reason, error.message, container: container.name)
         return nil
       }
-      let failedBefore = pulls.failures[container.name] != nil
       // Upstream's word for a pull that has failed more than once.
-      let reason = failedBefore && error.reason == "ErrImagePull" ? "ImagePullBackOff" : error.reason
+      let reason = pulls.failures[container.name] == nil ? error.reason : "ImagePullBackOff"
       pulls.failed(container.name, .init(reason: reason, message: error.message, container: container.name), at: context.now())
       await context.event(.warning, pod, "Failed", "container \(container.name): \(error)")
       return nil
     }
   }
 
-  private func configure(_ container: Container, attempt: UInt32, image: ImageEnsurer.Ready) async -> CRIContainerConfig? {
+  /// A pull may take an hour, so the order to stop ends it. Nothing is made by it that would be left over.
+  private func ensureUnlessStopped(
+    _ container: Container, _ sandboxConfig: CRIPodSandboxConfig
+  ) async throws(ImageEnsurer.Unavailable) -> ImageEnsurer.Ready {
+    let ensurer = ImageEnsurer(images: context.images)
+    let pull = Task { () -> Result<ImageEnsurer.Ready, ImageEnsurer.Unavailable> in
+      do throws(ImageEnsurer.Unavailable) {
+        return .success(try await ensurer.ensure(container, for: sandboxConfig))
+      } catch {
+        return .failure(error)
+      }
+    }
+    self.pull = pull
+    defer { self.pull = nil }
+    return try await withTaskCancellationHandler {
+      await pull.value
+    } onCancel: {
+      pull.cancel()
+    }.get()
+  }
+
+  /// Written for each container: the daemon may have been stopped between the sandbox and its containers.
+  private func writeHostsFile(hostname: String) throws {
+    guard !pod.pod.spec.hostNetwork else { return }
+    let text = HostsFile.text(
+      for: pod, hostname: hostname, addresses: observation.sandboxes.first?.addresses ?? [],
+      clusterDomain: context.node.clusterDomain)
+    let path = "\(context.node.podDirectory(pod.uid))/etc-hosts"
+    let content = Array(text.utf8)
+    // In place, because containers that run have this very file mounted.
+    if (try? Files.read(path)) != content { try Files.write(path, content, mode: 0o644) }
+  }
+
+  private func configure(
+    _ container: Container, attempt: UInt32, image: ImageEnsurer.Ready, hostname: String
+  ) async -> CRIContainerConfig? {
     do {
+      try writeHostsFile(hostname: hostname)
       let links = pod.pod.spec.enableServiceLinks ? await context.serviceLinks(pod.namespace) : []
       let environment = try EnvironmentBuilder(facts: facts, objects: objects, serviceLinks: links).environment(of: container)
       let builder = MountBuilder(
@@ -52,7 +89,7 @@ extension PodWorker {
       let logDirectory = "\(context.node.podLogDirectory(pod))/\(container.name)"
       try Files.makeDirectories(logDirectory)
       let config = try ContainerConfigBuilder(
-        pod: pod, container: container, attempt: attempt, node: context.node, environment: environment, mounts: mounts,
+        pod: pod, container: container, attempt: attempt, node: context.node, tree: context.tree, environment: environment, mounts: mounts,
         imageRef: image.reference, imageUID: image.uid, imageUserName: image.userName
       ).config()
       return config

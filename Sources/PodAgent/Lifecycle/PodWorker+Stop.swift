@@ -15,7 +15,13 @@ extension PodWorker {
       observation = try await during("asking the runtime") { () async throws(CRIError) -> PodObservation in
         try await PodObserver(runtime: context.runtime).observe(pod.uid, known: observation)
       }
-      try await stopContainers(grace: grace)
+      hasObserved = true
+      await report()
+      let live = observation.containers.filter(\.isLive)
+      for container in live {
+        await context.event(.normal, pod, "Killing", "stopping container \(container.name), \(grace) s grace")
+      }
+      try await during("StopContainer") { () async throws(CRIError) in try await stopContainers(live.map(\.id), grace: grace) }
       try await removeSandboxes()
       try await removeFilesAndCgroup()
       observation = PodObservation()
@@ -28,27 +34,21 @@ extension PodWorker {
     }
   }
 
-  private func stopContainers(grace: Int64) async throws(CRIError) {
-    let live = observation.containers.filter { $0.state == .running || $0.state == .unknown }
-    guard !live.isEmpty else { return }
-    for container in live {
-      await context.event(.normal, pod, "Killing", "stopping container \(container.name), \(grace) s grace")
-    }
+  /// All at once, so that the pod takes one grace period and not one for each container.
+  func stopContainers(_ ids: [String], grace: Int64) async throws(CRIError) {
     let runtime = context.runtime
-    let failure = await during("StopContainer") {
-      await withTaskGroup(of: CRIError?.self) { group in
-        for container in live {
-          group.addTask {
-            do throws(CRIError) {
-              try await runtime.stopContainer(container.id, gracePeriod: .seconds(grace))
-              return nil
-            } catch {
-              return error
-            }
+    let failure = await withTaskGroup(of: CRIError?.self) { group in
+      for id in ids {
+        group.addTask {
+          do throws(CRIError) {
+            try await runtime.stopContainer(id, gracePeriod: .seconds(grace))
+            return nil
+          } catch {
+            return error
           }
         }
-        return await group.reduce(nil as CRIError?) { $0 ?? $1 }
       }
+      return await group.reduce(nil as CRIError?) { $0 ?? $1 }
     }
     if let failure { throw failure }
   }
@@ -65,7 +65,9 @@ extension PodWorker {
     }
   }
 
+  /// The cgroup first: the directory is what tells the next run of the daemon that something of the pod may be left.
   private func removeFilesAndCgroup() async throws {
+    try await removeCgroup()
     let podDirectory = context.node.podDirectory(pod.uid)
     let logDirectory = context.node.podLogDirectory(pod)
     try await during("removing volumes") {
@@ -74,6 +76,9 @@ extension PodWorker {
         try Files.removeTree(logDirectory)
       }
     }
+  }
+
+  private func removeCgroup() async throws(CgroupError) {
     guard let cgroups = context.cgroups else { return }
     for path in context.tree.paths(ofPod: pod.uid) {
       try await during("removing cgroup") { () async throws(CgroupError) in

@@ -6,15 +6,22 @@ extension PodWorker {
   /// that an action does not change what the planner sees.
   private var roundLimit: Int { pod.pod.spec.initContainers.count + 8 }
 
+  /// What an action that failed is noted under; forgotten once a plan asks for none any more.
+  private static let actionKeys = ["sandbox", "sync", "removing sandbox", "stopping sandbox", "removing container", "stopping container"]
+
   func sync() async {
-    guard await observeIfNeeded(), await prepare() else { return }
+    guard await observeIfNeeded() else { return }
+    // What was found is told before anything slow is begun: Services wait for it after a restart of the daemon.
+    if !hasReported { await report() }
+    guard await prepare() else { return }
     for _ in 0..<roundLimit {
       for container in observation.containers where observation.newest(container.name) == container {
         backoff.observe(container)
       }
       let plan = PodPlanner(spec: pod.pod.spec, observation: observation, backoff: backoff, now: context.now()).plan()
       await note(plan.backingOff)
-      guard !plan.actions.isEmpty, !state.isTerminating, !Task.isCancelled else { return }
+      guard !plan.actions.isEmpty else { return PodWorker.actionKeys.forEach { retries.succeeded($0) } }
+      guard !state.isTerminating, !Task.isCancelled else { return }
       guard await carryOut(plan.actions) else { return }
       await report()
     }
@@ -33,6 +40,7 @@ extension PodWorker {
       await tellExits(before: known, after: seen)
       observation = withTerminationMessages(seen)
       mustObserve = false
+      hasObserved = true
       retries.succeeded("observe")
       return true
     } catch {
@@ -41,16 +49,14 @@ extension PodWorker {
     }
   }
 
-  /// Cgroup and volumes, before anything runs.
+  /// Cgroup and volumes, before anything runs. A pod that runs goes on with what it has when they cannot be refreshed: a
+  /// ConfigMap that was deleted keeps no crashed container from being started again.
   private func prepare() async -> Bool {
-    if !prepared {
-      guard await createCgroup() else { return false }
-      prepared = true
-    }
-    guard !volumesAreCurrent else { return true }
-    guard await setUpVolumes() else { return false }
-    volumesAreCurrent = true
-    return true
+    let isUnderWay = !observation.containers.isEmpty
+    if !hasCgroup { hasCgroup = await createCgroup() }
+    guard hasCgroup || isUnderWay else { return false }
+    if !volumesAreCurrent { volumesAreCurrent = await setUpVolumes() }
+    return volumesAreCurrent || isUnderWay
   }
 
   private func createCgroup() async -> Bool {
@@ -88,6 +94,10 @@ extension PodWorker {
 
   /// - Returns: false when an action failed in a way that leaves the rest of the plan pointless.
   private func carryOut(_ actions: [PodAction]) async -> Bool {
+    let doomed = actions.compactMap { action -> (id: String, reason: String)? in
+      if case .kill(let id, let reason) = action { (id, reason) } else { nil }
+    }
+    guard doomed.isEmpty else { return await kill(doomed) }
     var anyDone = false
     for action in actions {
       guard !Task.isCancelled, !state.isTerminating else { return false }
@@ -100,28 +110,44 @@ extension PodWorker {
       case .stopSandbox(let id):
         guard await stopSandbox(id) else { return false }
         anyDone = true
+      case .kill:
+        continue
+      // What is left over and cannot be removed holds up nothing; it is tried again.
       case .removeSandbox(let id):
-        guard await perform("removing sandbox", { () async throws(CRIError) in try await context.runtime.removePodSandbox(id) })
-        else { return false }
-        observation.sandboxes.removeAll { $0.id == id }
-        observation.containers.removeAll { $0.sandboxID == id }
-        anyDone = true
-      case .kill(let id, let reason):
-        await context.event(.normal, pod, "Killing", "stopping container \(id.prefix(12)): \(reason)")
-        let done = await perform("stopping container") { () async throws(CRIError) in
-          try await context.runtime.stopContainer(id, gracePeriod: .seconds(pod.pod.spec.terminationGracePeriodSeconds))
-        }
-        guard done else { return false }
-        mustObserve = true
-        return await observeIfNeeded()
+        if await removeSandbox(id) { anyDone = true }
       case .remove(let id):
-        guard await perform("removing container", { () async throws(CRIError) in try await context.runtime.removeContainer(id) })
-        else { return false }
-        observation.containers.removeAll { $0.id == id }
-        anyDone = true
+        if await perform("removing container", { () async throws(CRIError) in try await context.runtime.removeContainer(id) }) {
+          observation.containers.removeAll { $0.id == id }
+          anyDone = true
+        }
       }
     }
     return anyDone
+  }
+
+  private func kill(_ doomed: [(id: String, reason: String)]) async -> Bool {
+    for (id, reason) in doomed {
+      let name = observation.containers.first { $0.id == id }?.name ?? String(id.prefix(12))
+      await context.event(.normal, pod, "Killing", "stopping container \(name): \(reason)")
+    }
+    let grace = pod.pod.spec.terminationGracePeriodSeconds
+    let stopped = await perform("stopping container") { () async throws(CRIError) in
+      try await stopContainers(doomed.map(\.id), grace: grace)
+    }
+    guard stopped else { return false }
+    mustObserve = true
+    return await observeIfNeeded()
+  }
+
+  private func removeSandbox(_ id: String) async -> Bool {
+    let removed = await perform("removing sandbox") { () async throws(CRIError) in
+      try await context.runtime.stopPodSandbox(id)
+      try await context.runtime.removePodSandbox(id)
+    }
+    guard removed else { return false }
+    observation.sandboxes.removeAll { $0.id == id }
+    observation.containers.removeAll { $0.sandboxID == id }
+    return true
   }
 
   private func stopSandbox(_ id: String) async -> Bool {
@@ -149,7 +175,6 @@ extension PodWorker {
         }
       observation.sandboxes.insert(
         ObservedSandbox(id: id, isReady: true, attempt: attempt, createdAt: context.now(), addresses: addresses), at: 0)
-      try await writeHostsFile(hostname: config.hostname, addresses: addresses)
       retries.succeeded("sandbox")
       return true
     } catch {
@@ -157,13 +182,6 @@ extension PodWorker {
       await failLoudly("sandbox", "FailedCreatePodSandBox", "\(error)")
       return false
     }
-  }
-
-  private func writeHostsFile(hostname: String, addresses: [IPAddress]) async throws {
-    guard !pod.pod.spec.hostNetwork else { return }
-    let text = HostsFile.text(
-      for: pod, hostname: hostname, addresses: addresses, clusterDomain: context.node.clusterDomain)
-    try Files.write("\(context.node.podDirectory(pod.uid))/etc-hosts", Array(text.utf8), mode: 0o644)
   }
 
   func sandboxConfig(attempt: UInt32) -> CRIPodSandboxConfig {

@@ -1,5 +1,6 @@
 import CRI
 import KubeModel
+import Synchronization
 
 /// Brings one pod to what its spec says and keeps it there; then brings it down. One per pod, so that a pod that is stuck
 /// in a call holds up no other.
@@ -9,7 +10,7 @@ import KubeModel
 actor PodWorker {
   let pod: ManagedPod
   let context: PodContext
-  private let reported: @Sendable (ManagedPod, PodStatus) async -> Void
+  private let reported: @Sendable (ManagedPod, PodStatus, _ isObserved: Bool) async -> Void
 
   var state: PodWorkerState
   var objects: ConfigurationObjects
@@ -19,14 +20,19 @@ actor PodWorker {
   var retries = RetryBackoff(initial: .seconds(1), maximum: .seconds(60))
   /// The runtime may hold something newer than `observation`.
   var mustObserve: Bool
-  var prepared = false
+  /// What the runtime holds of the pod is known; before, the status is a guess.
+  var hasObserved: Bool
+  var hasCgroup = false
   var volumesAreCurrent = false
-  var step: PodStatus.Step?
+  /// What is under way. Readable while the worker is busy with it, or it would tell nothing.
+  nonisolated let step = Mutex<PodStatus.Step?>(nil)
+  /// The one call without a useful bound of its own, to be given up when the pod shall stop.
+  var pull: Task<Result<ImageEnsurer.Ready, ImageEnsurer.Unavailable>, Never>?
   var backingOff: [String: Int64] = [:]
-  var podProblem: PodStatus.Problem?
   let firstSeen: Int64
 
   private var lastReported: PodStatus?
+  private var lastReportWasObserved = false
   private let wake: AsyncStream<Void>
   private let wakeUp: AsyncStream<Void>.Continuation
   private var alarm: Task<Void, Never>?
@@ -34,7 +40,7 @@ actor PodWorker {
   /// - Parameter isNew: the runtime is known to hold nothing of this pod, so the first look is spared.
   init(
     pod: ManagedPod, objects: ConfigurationObjects, isNew: Bool, context: PodContext,
-    reported: @escaping @Sendable (ManagedPod, PodStatus) async -> Void
+    reported: @escaping @Sendable (ManagedPod, PodStatus, _ isObserved: Bool) async -> Void
   ) {
     self.pod = pod
     self.context = context
@@ -42,6 +48,7 @@ actor PodWorker {
     self.reported = reported
     state = .syncing
     mustObserve = !isNew
+    hasObserved = isNew
     backoff = CrashBackoff(settings: context.crashBackoff)
     pulls = RetryBackoff(initial: context.pullBackoff.initial, maximum: context.pullBackoff.maximum)
     firstSeen = context.now()
@@ -76,7 +83,9 @@ actor PodWorker {
   /// - Parameter graceSeconds: `nil` for the pod's own.
   func terminate(graceSeconds: Int64? = nil) {
     let grace = graceSeconds ?? pod.pod.spec.terminationGracePeriodSeconds
-    if state.terminate(graceSeconds: grace) { wakeUp.yield() }
+    guard state.terminate(graceSeconds: grace) else { return }
+    pull?.cancel()
+    wakeUp.yield()
   }
 
   // MARK: The loop
@@ -113,27 +122,30 @@ actor PodWorker {
 
   func report() async {
     let status = PodStatusBuilder(
-      pod: pod.pod, observation: observation, backingOff: backingOff, step: step, problems: problems,
+      pod: pod.pod, observation: observation, backingOff: backingOff, problems: problems,
       isTerminating: state.isTerminating, firstSeen: firstSeen, hostAddresses: context.node.addresses
     ).status()
-    guard status != lastReported else { return }
+    guard status != lastReported || hasObserved != lastReportWasObserved else { return }
     lastReported = status
-    await reported(pod, status)
+    lastReportWasObserved = hasObserved
+    await reported(pod, status, hasObserved)
   }
+
+  var hasReported: Bool { lastReported != nil }
 
   /// What stands in the way now: by container name, or "" for the pod.
   private var problems: [String: PodStatus.Problem] {
     var problems: [String: PodStatus.Problem] = [:]
     for failure in retries.failures.values { problems[failure.problem.container ?? ""] = failure.problem }
     for failure in pulls.failures.values { problems[failure.problem.container ?? ""] = failure.problem }
-    if let podProblem { problems[""] = podProblem }
     return problems
   }
 
   /// Notes what is under way, so that a pod that hangs says in what.
   func during<T, Failure: Error>(_ name: String, _ body: () async throws(Failure) -> T) async throws(Failure) -> T {
-    step = PodStatus.Step(name: name, since: context.now())
-    defer { step = nil }
+    let now = context.now()
+    step.withLock { $0 = PodStatus.Step(name: name, since: now) }
+    defer { step.withLock { $0 = nil } }
     return try await body()
   }
 }

@@ -5,27 +5,31 @@ import KubeModel
 ///
 /// A file that no longer decodes keeps what it said last: an editor's mistake stops no pod. After a restart of the agent
 /// there is no last; then `brokenFiles` tells whose pods are not known and have to be left alone.
-struct ManifestDirectory {
+package struct ManifestDirectory {
   /// What the directory says now.
-  struct Snapshot: Sendable {
-    var objects: [KubeObject] = []
-    var problems: [ManifestProblem] = []
+  package struct Snapshot: Sendable {
+    package var objects: [KubeObject] = []
+    package var problems: [ManifestProblem] = []
     /// Files with at least one error.
-    var brokenFiles: Set<String> = []
+    package var brokenFiles: Set<String> = []
+    /// False: the directory could not be read yet, so it is not known what shall run.
+    package var isKnown = true
     /// The directory itself could not be read.
-    var failure: SystemError?
+    package var failure: SystemError?
   }
 
   private struct Fingerprint: Equatable {
     var device: UInt64
     var inode: UInt64
     var size: Int64
+    /// Of the inode's last change, not of the content's: tools that keep times set the latter back.
     var seconds: Int
     var nanoseconds: Int
   }
 
   private struct Entry {
-    var fingerprint: Fingerprint
+    /// `nil`: could not be read, so it is tried again with the next look.
+    var fingerprint: Fingerprint?
     var decoded: DecodedManifest
     /// Objects of an earlier version that the current one is too broken to say anything about.
     var kept: [KubeObject] = []
@@ -34,23 +38,29 @@ struct ManifestDirectory {
 
   let path: String
   private var entries: [String: Entry] = [:]
+  private var hasFailed = false
+  /// Whether the directory could be read at least once.
+  private var wasRead = false
 
-  init(path: String) { self.path = path }
+  package init(path: String) { self.path = path }
 
   /// Looks at every file; decodes those that are new or changed.
   /// - Returns: `nil` when nothing changed since the last look.
-  mutating func read() -> Snapshot? {
+  package mutating func read() -> Snapshot? {
     let names: [String]
     let base: String
     do {
       (base, names) = try files()
     } catch {
       // Pods are not stopped because a directory is missing for a moment (a remount); what was read stays.
+      hasFailed = true
       var snapshot = self.snapshot()
       snapshot.failure = error
       return snapshot
     }
-    var changed = false
+    var changed = hasFailed
+    hasFailed = false
+    wasRead = true
     var current: [String: Entry] = [:]
     for name in names {
       guard let fingerprint = fingerprint("\(base)/\(name)") else { continue }
@@ -71,7 +81,8 @@ struct ManifestDirectory {
     guard stat(path, &info) == 0 else { throw SystemError("stat", path) }
     if info.st_mode & S_IFMT != S_IFDIR {
       let parts = path.split(separator: "/").map(String.init)
-      return ("/" + parts.dropLast().joined(separator: "/"), parts.suffix(1).map { $0 })
+      let start = path.hasPrefix("/") ? "/" : "./"
+      return (start + parts.dropLast().joined(separator: "/"), parts.suffix(1).map { $0 })
     }
     return (path, try Files.list(path).filter(ManifestDirectory.isManifest))
   }
@@ -85,17 +96,19 @@ struct ManifestDirectory {
     var info = stat()
     guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
     return Fingerprint(
-      device: UInt64(info.st_dev), inode: UInt64(info.st_ino), size: Int64(info.st_size), seconds: info.st_mtim.tv_sec,
-      nanoseconds: info.st_mtim.tv_nsec)
+      device: UInt64(info.st_dev), inode: UInt64(info.st_ino), size: Int64(info.st_size), seconds: info.st_ctim.tv_sec,
+      nanoseconds: info.st_ctim.tv_nsec)
   }
 
   private func entry(_ name: String, at path: String, _ fingerprint: Fingerprint, previous: Entry?) -> Entry {
     var decoded: DecodedManifest
+    var fingerprint: Fingerprint? = fingerprint
     do {
       // One byte above the limit, so that the decoder sees that it is too large without the agent reading it all.
       decoded = ManifestDecoder.decode(
         try Files.read(path, limit: YAMLLimits.defaultMaxBytes + 1), file: name)
     } catch {
+      fingerprint = nil
       decoded = DecodedManifest(
         objects: [],
         problems: [
@@ -120,6 +133,6 @@ struct ManifestDirectory {
     let merged = ManifestSet.merge(all)
     return Snapshot(
       objects: merged.objects, problems: merged.problems,
-      brokenFiles: Set(entries.filter { $0.value.isBroken }.keys))
+      brokenFiles: Set(entries.filter { $0.value.isBroken }.keys), isKnown: wasRead)
   }
 }

@@ -6,7 +6,7 @@ public enum ManifestReading {
     var directory = ManifestDirectory(path: path)
     guard let snapshot = directory.read() else { return DirectorySource.Snapshot() }
     return DirectorySource.Snapshot(
-      objects: snapshot.objects, problems: snapshot.problems, brokenFiles: snapshot.brokenFiles,
+      objects: snapshot.objects, problems: snapshot.problems, brokenFiles: snapshot.brokenFiles, isKnown: snapshot.isKnown,
       failure: snapshot.failure.map { "\($0)" })
   }
 }

@@ -27,6 +27,8 @@ actor PodLifecycleEventGenerator {
   private var previous = RelistSnapshot()
   /// Which pod a sandbox belongs to; an empty UID means it is not ours.
   private var podOfSandbox: [String: String] = [:]
+  /// Sandboxes that changed and whose pod the runtime did not tell; asked for again with the next list.
+  private var unresolved: Set<String> = []
   private(set) var health = Health()
 
   init(
@@ -54,8 +56,9 @@ actor PodLifecycleEventGenerator {
     let wasAway = health.runtimeError != nil
     health = Health(lastRelist: clock(), runtimeError: nil)
     if wasAway { await runtimeReturned() }
-    guard snapshot != previous else { return }
-    let sandboxes = RelistDifference(from: previous, to: snapshot).changedSandboxes
+    guard snapshot != previous || !unresolved.isEmpty else { return }
+    let sandboxes = RelistDifference(from: previous, to: snapshot).changedSandboxes.union(unresolved)
+    unresolved = []
     previous = snapshot
     await tell(sandboxes, of: snapshot)
     let alive = Set(snapshot.sandboxes.map(\.id)).union(snapshot.containers.map(\.sandboxID))
@@ -73,8 +76,15 @@ actor PodLifecycleEventGenerator {
 
   private func pod(of sandbox: String) async -> String? {
     if let known = podOfSandbox[sandbox] { return known }
-    // A sandbox that is gone again, or an answer that failed, is looked at with the next change.
-    guard let found = try? await runtime.listPodSandboxes(.with { $0.id = sandbox }).first else { return nil }
+    let answer: [CRIPodSandbox]
+    do {
+      answer = try await runtime.listPodSandboxes(.with { $0.id = sandbox })
+    } catch {
+      unresolved.insert(sandbox)
+      return nil
+    }
+    // One that is gone again concerns nobody.
+    guard let found = answer.first else { return nil }
     let uid = found.labels[PodLabels.node] == nil ? "" : found.labels[PodLabels.podUID] ?? ""
     podOfSandbox[sandbox] = uid
     return uid

@@ -1,12 +1,12 @@
 import CRI
 
 /// What changed between two lists of the runtime, by sandbox: a function of two values.
-struct RelistDifference: Equatable {
+package struct RelistDifference: Equatable {
   /// Sandboxes that appeared, went, changed state, or of which a container did.
-  var changedSandboxes: Set<String> = []
+  package private(set) var changedSandboxes: Set<String> = []
 
   /// Both snapshots are sorted by id, so this is one walk over each.
-  init(from old: RelistSnapshot, to new: RelistSnapshot) {
+  package init(from old: RelistSnapshot, to new: RelistSnapshot) {
     RelistDifference.walk(old.sandboxes, new.sandboxes, id: \.id) { changedSandboxes.insert($0.id) }
     RelistDifference.walk(old.containers, new.containers, id: \.id) { changedSandboxes.insert($0.sandboxID) }
   }

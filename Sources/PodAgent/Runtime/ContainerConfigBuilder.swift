@@ -4,11 +4,13 @@ import KubeModel
 import SwiftProtobuf
 
 /// The CRI configuration of one container.
-struct ContainerConfigBuilder {
+package struct ContainerConfigBuilder {
   var pod: ManagedPod
   var container: Container
   var attempt: UInt32
   var node: NodeFacts
+  /// Says whether CPU limits become quotas, and of what period.
+  var tree: CgroupTree
   var environment: [(name: String, value: String)]
   var mounts: [CRIMount]
   /// As the image service names it.
@@ -17,7 +19,23 @@ struct ContainerConfigBuilder {
   var imageUID: Int64?
   var imageUserName: String
 
-  func config() throws(ConfigurationProblem) -> CRIContainerConfig {
+  package init(
+    pod: ManagedPod, container: Container, attempt: UInt32, node: NodeFacts, tree: CgroupTree,
+    environment: [(name: String, value: String)], mounts: [CRIMount], imageRef: String, imageUID: Int64?, imageUserName: String
+  ) {
+    self.pod = pod
+    self.container = container
+    self.attempt = attempt
+    self.node = node
+    self.tree = tree
+    self.environment = environment
+    self.mounts = mounts
+    self.imageRef = imageRef
+    self.imageUID = imageUID
+    self.imageUserName = imageUserName
+  }
+
+  package func config() throws(ConfigurationProblem) -> CRIContainerConfig {
     try checkNonRoot()
     let variables = Dictionary(environment.map { ($0.name, $0.value) }) { _, last in last }
     return CRIContainerConfig.with { config in
@@ -87,9 +105,9 @@ struct ContainerConfigBuilder {
     return .with { resources in
       let cpu = requests["cpu"] ?? limits["cpu"] ?? .zero
       resources.cpuShares = Int64(ResourceLimits.shares(milliCPU: cpu.milliValue()))
-      if let limit = limits["cpu"], !limit.isZero {
-        resources.cpuPeriod = 100_000
-        resources.cpuQuota = Int64(ResourceLimits.quota(milliCPU: limit.milliValue(), period: 100_000))
+      if tree.enforcesCPUQuota, let limit = limits["cpu"], !limit.isZero {
+        resources.cpuPeriod = Int64(clamping: tree.quotaPeriod)
+        resources.cpuQuota = Int64(clamping: ResourceLimits.quota(milliCPU: limit.milliValue(), period: tree.quotaPeriod))
       }
       if let limit = limits["memory"], !limit.isZero {
         resources.memoryLimitInBytes = limit.value()
@@ -119,8 +137,11 @@ struct ContainerConfigBuilder {
         context.runAsUser = .with { $0.value = user }
       } else if let imageUID {
         context.runAsUser = .with { $0.value = imageUID }
-      } else {
+      } else if !imageUserName.isEmpty {
         context.runAsUsername = imageUserName
+      } else {
+        // An image that names nobody runs as root; said in so many words, because a group alone is refused by runtimes.
+        context.runAsUser = .with { $0.value = 0 }
       }
       if let group = own.runAsGroup ?? podWide.runAsGroup { context.runAsGroup = .with { $0.value = group } }
       context.supplementalGroups = Groups.of(podWide)

@@ -29,7 +29,7 @@ public struct DNSSettings: Sendable, Hashable {
   }
 
   /// ClusterFirst needs a cluster DNS; without one it means the node's, as upstream falls back (and says so).
-  static func of(_ spec: PodSpec, namespace: String, node: NodeFacts, host: DNSSettings) -> DNSSettings {
+  package static func of(_ spec: PodSpec, namespace: String, node: NodeFacts, host: DNSSettings) -> DNSSettings {
     var settings: DNSSettings
     let wantsCluster = spec.dnsPolicy == .clusterFirstWithHostNet || (spec.dnsPolicy == .clusterFirst && !spec.hostNetwork)
     if spec.dnsPolicy == .none {

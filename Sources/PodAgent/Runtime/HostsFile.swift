@@ -1,8 +1,8 @@
 import KubeModel
 
 /// The /etc/hosts of a pod: loopback, the pod's own name, and its hostAliases.
-enum HostsFile {
-  static func text(for pod: ManagedPod, hostname: String, addresses: [IPAddress], clusterDomain: String) -> String {
+package enum HostsFile {
+  package static func text(for pod: ManagedPod, hostname: String, addresses: [IPAddress], clusterDomain: String) -> String {
     var lines = [
       "# Managed by swiftlet for pod \(pod.fullName); changes are lost with the pod.",
       "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "fe00::0\tip6-localnet", "fe00::0\tip6-mcastprefix",

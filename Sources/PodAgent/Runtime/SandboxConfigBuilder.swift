@@ -3,7 +3,7 @@ import KubeModel
 import SwiftProtobuf
 
 /// The CRI configuration of a pod's sandbox.
-struct SandboxConfigBuilder {
+package struct SandboxConfigBuilder {
   var pod: ManagedPod
   var attempt: UInt32
   var node: NodeFacts
@@ -13,7 +13,18 @@ struct SandboxConfigBuilder {
   /// Without a cgroup driver the runtime places pods itself.
   var placesInCgroup: Bool
 
-  func config() -> CRIPodSandboxConfig {
+  package init(
+    pod: ManagedPod, attempt: UInt32, node: NodeFacts, cgroupParent: String, hostDNS: DNSSettings, placesInCgroup: Bool
+  ) {
+    self.pod = pod
+    self.attempt = attempt
+    self.node = node
+    self.cgroupParent = cgroupParent
+    self.hostDNS = hostDNS
+    self.placesInCgroup = placesInCgroup
+  }
+
+  package func config() -> CRIPodSandboxConfig {
     let spec = pod.pod.spec
     return CRIPodSandboxConfig.with { config in
       config.metadata = .with {

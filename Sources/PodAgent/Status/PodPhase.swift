@@ -18,10 +18,13 @@ public enum PodPhase: String, Sendable, Hashable {
         return
       }
     }
-    let latest = spec.containers.map { observation.newest($0.name) }
-    let started = latest.compactMap { $0 }.filter { $0.state == .running || $0.state == .exited || $0.state == .unknown }
+    // One that is created anew counts as what it was before; one that never ran keeps the pod pending, whatever the
+    // others do, as upstream has it.
+    let started = spec.containers.compactMap { container in
+      observation.containers.first { $0.name == container.name && $0.state != .created }
+    }
     guard started.count == spec.containers.count else {
-      self = started.isEmpty ? .pending : .running
+      self = .pending
       return
     }
     if started.contains(where: { $0.state != .exited }) || policy == .always {

@@ -5,7 +5,6 @@ struct PodStatusBuilder {
   var pod: Pod
   var observation: PodObservation
   var backingOff: [String: Int64]
-  var step: PodStatus.Step?
   /// By container name; "" for the pod as a whole.
   var problems: [String: PodStatus.Problem]
   var isTerminating: Bool
@@ -24,7 +23,7 @@ struct PodStatusBuilder {
       isInitialized: containers.allSatisfy { !$0.isInit || $0.isReady } || containers.contains { !$0.isInit && !$0.id.isEmpty },
       isReady: allReady && !isTerminating && sandbox?.isReady == true, isTerminating: isTerminating,
       addresses: spec.hostNetwork ? (sandbox == nil ? [] : hostAddresses) : sandbox?.addresses ?? [],
-      startTime: observation.sandboxes.last?.createdAt ?? firstSeen, step: step, problem: problems[""])
+      startTime: observation.sandboxes.last?.createdAt ?? firstSeen, step: nil, problem: problems[""])
   }
 
   private func status(of container: Container, isInit: Bool) -> PodStatus.Container {

@@ -16,34 +16,71 @@ public enum BlockingCall {
   public static func run<T: Sendable>(
     _ operation: String, within limit: Duration, _ body: @escaping @Sendable () throws -> T
   ) async throws -> T {
-    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
-      let once = Once(continuation)
-      let timer = Task {
-        try await Task.sleep(for: limit)
-        once.resume(with: .failure(DeadlineExceeded(operation: operation, limit: limit)))
+    let once = Once<T>()
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
+        once.set(continuation)
+        start(operation, limit, once, body)
       }
-      let job = Job {
-        let result = Result { try body() }
-        timer.cancel()
-        once.resume(with: result)
-      }
-      if let failure = job.start() {
-        timer.cancel()
-        once.resume(with: .failure(SystemError("pthread_create", operation, errno: failure)))
-      }
+    } onCancel: {
+      once.resume(with: .failure(CancellationError()))
     }
   }
 
-  /// Resumes a continuation the first time and ignores the rest.
-  private final class Once<T: Sendable>: Sendable {
-    private let continuation: Mutex<CheckedContinuation<T, any Error>?>
+  private static func start<T: Sendable>(
+    _ operation: String, _ limit: Duration, _ once: Once<T>, _ body: @escaping @Sendable () throws -> T
+  ) {
+    let timer = Task {
+      try await Task.sleep(for: limit)
+      once.resume(with: .failure(DeadlineExceeded(operation: operation, limit: limit)))
+    }
+    let job = Job {
+      let result = Result { try body() }
+      timer.cancel()
+      once.resume(with: result)
+    }
+    if let failure = job.start() {
+      timer.cancel()
+      once.resume(with: .failure(SystemError("pthread_create", operation, errno: failure)))
+    }
+  }
 
-    init(_ continuation: CheckedContinuation<T, any Error>) { self.continuation = Mutex(continuation) }
+  /// Resumes a continuation the first time and ignores the rest. The result may come before the continuation: the task was
+  /// cancelled already.
+  private final class Once<T: Sendable>: Sendable {
+    private enum State {
+      case empty
+      case waiting(CheckedContinuation<T, any Error>)
+      case early(Result<T, any Error>)
+      case done
+    }
+
+    private let state = Mutex(State.empty)
+
+    func set(_ continuation: CheckedContinuation<T, any Error>) {
+      let early: Result<T, any Error>? = state.withLock { state in
+        if case .early(let result) = state {
+          state = .done
+          return result
+        }
+        state = .waiting(continuation)
+        return nil
+      }
+      if let early { continuation.resume(with: early) }
+    }
 
     func resume(with result: Result<T, any Error>) {
-      let waiting = continuation.withLock { current in
-        defer { current = nil }
-        return current
+      let waiting: CheckedContinuation<T, any Error>? = state.withLock { state in
+        switch state {
+        case .empty:
+          state = .early(result)
+          return nil
+        case .waiting(let continuation):
+          state = .done
+          return continuation
+        case .early, .done:
+          return nil
+        }
       }
       waiting?.resume(with: result)
     }

@@ -2,18 +2,26 @@ import Glibc
 
 /// Writes a payload into a volume so that a container sees all of the old or all of the new files, in the layout of
 /// upstream: a timestamped directory, `..data` pointing to it, and one link per top-level name pointing through `..data`.
-struct AtomicWriter {
+package struct AtomicWriter {
   var directory: String
   /// Group of the files, when the pod has an fsGroup.
   var group: gid_t?
 
+  package init(directory: String, group: gid_t? = nil) {
+    self.directory = directory
+    self.group = group
+  }
+
   /// - Returns: false when the volume held just this already.
-  func write(_ payload: VolumePayload, stamp: Int64) throws(SystemError) -> Bool {
+  package func write(_ payload: VolumePayload, stamp: Int64) throws(SystemError) -> Bool {
     let previous = target(of: "\(directory)/..data")
-    if let previous, holds(payload, in: "\(directory)/\(previous)") { return false }
-    let name = "..\(stamp)"
+    if let previous, holds(payload, in: "\(directory)/\(previous)") {
+      // A daemon that was stopped after the switch has not done what comes after it.
+      try relink(payload)
+      return false
+    }
+    let name = freshName(stamp)
     let fresh = "\(directory)/\(name)"
-    try Files.removeTree(fresh)
     if mkdir(fresh, 0o755) != 0 { throw SystemError("mkdir", fresh) }
     for (path, file) in payload.files { try write(file, at: path, below: fresh) }
     let temporary = "\(directory)/..data_tmp"
@@ -21,8 +29,22 @@ struct AtomicWriter {
     if symlink(name, temporary) != 0 { throw SystemError("symlink", temporary) }
     if rename(temporary, "\(directory)/..data") != 0 { throw SystemError("rename", "\(directory)/..data") }
     try relink(payload)
-    if let previous, previous != name { try Files.removeTree("\(directory)/\(previous)") }
+    try removeOthers(than: name)
     return true
+  }
+
+  /// Never one that is there: it may be what `..data` points to.
+  private func freshName(_ stamp: Int64) -> String {
+    var stamp = stamp
+    while Files.exists("\(directory)/..\(stamp)") { stamp += 1 }
+    return "..\(stamp)"
+  }
+
+  /// The version before, and what writes that were cut short left.
+  private func removeOthers(than name: String) throws(SystemError) {
+    for other in try Files.list(directory) where other.hasPrefix("..") && other != "..data" && other != name {
+      try Files.removeTree("\(directory)/\(other)")
+    }
   }
 
   private func write(_ file: VolumePayload.File, at path: String, below root: String) throws(SystemError) {

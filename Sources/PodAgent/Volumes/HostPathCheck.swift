@@ -2,10 +2,12 @@ import Glibc
 import KubeModel
 
 /// Checks what a hostPath volume demands of its path, and makes it where its type says so.
-struct HostPathCheck {
+package struct HostPathCheck {
   var source: HostPathVolumeSource
 
-  func run() throws {
+  package init(source: HostPathVolumeSource) { self.source = source }
+
+  package func run() throws {
     let path = source.path
     switch source.type {
     case .unset:

@@ -5,14 +5,20 @@ private let openPathOnly: Int32 = 0o10_000_000
 
 /// Opens a path inside a volume without ever leaving it, whatever links a container has planted, and binds it to a place
 /// that cannot be swapped: the runtime then mounts that place. Answers CVE-2017-1002101 and CVE-2021-25741.
-struct SubPath {
+package struct SubPath {
   /// Of the volume, on the node.
   var volume: String
   var path: String
   /// Where the runtime shall take it from.
   var target: String
 
-  func bind() throws {
+  package init(volume: String, path: String, target: String) {
+    self.volume = volume
+    self.path = path
+    self.target = target
+  }
+
+  package func bind() throws {
     let root = open(volume, openPathOnly | O_DIRECTORY | O_CLOEXEC)
     guard root >= 0 else { throw SystemError("open", volume) }
     defer { close(root) }
@@ -20,7 +26,7 @@ struct SubPath {
     defer { close(file) }
     var info = stat()
     guard fstat(file, &info) == 0 else { throw SystemError("stat", "\(volume)/\(path)") }
-    if try MountTable.current().contains(target) { return }
+    if try isBound(info) { return }
     if info.st_mode & S_IFMT == S_IFDIR {
       try Files.makeDirectories(target)
     } else {
@@ -30,6 +36,16 @@ struct SubPath {
     if mount("/proc/self/fd/\(file)", target, nil, UInt(MS_BIND), nil) != 0 {
       throw SystemError("bind mount of \(volume)/\(path) to", target)
     }
+  }
+
+  /// Whether `target` already shows this file. A file that took its place since (an updated ConfigMap) is bound anew for the
+  /// containers to come; those that run keep what they have.
+  private func isBound(_ info: stat) throws -> Bool {
+    guard try MountTable.current().contains(target) else { return false }
+    var bound = stat()
+    if stat(target, &bound) == 0, bound.st_dev == info.st_dev, bound.st_ino == info.st_ino { return true }
+    if umount2(target, Int32(MNT_DETACH)) != 0 { throw SystemError("umount", target) }
+    return false
   }
 
   /// Walks down one name at a time; a name that is missing becomes a directory, as upstream. A link is followed only by

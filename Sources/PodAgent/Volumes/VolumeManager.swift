@@ -5,14 +5,19 @@ import KubeModel
 ///
 /// Paths are upstream's: `<root>/pods/<uid>/volumes/kubernetes.io~<plugin>/<volume>`. Every function blocks; callers run it
 /// through `BlockingCall`.
-struct VolumeManager: Sendable {
+package struct VolumeManager: Sendable {
   var node: NodeFacts
   var pod: ManagedPod
+
+  package init(node: NodeFacts, pod: ManagedPod) {
+    self.node = node
+    self.pod = pod
+  }
 
   private var directory: String { node.podDirectory(pod.uid) }
 
   /// Where a volume is on the node.
-  func hostPath(of volume: Volume) -> String {
+  package func hostPath(of volume: Volume) -> String {
     let plugin: String
     switch volume.source {
     case .hostPath(let source): return source.path
@@ -26,7 +31,7 @@ struct VolumeManager: Sendable {
   }
 
   /// Makes or refreshes every volume. Idempotent: what is right is left alone.
-  func setUp(facts: PodFacts, objects: ConfigurationObjects, stamp: Int64) throws {
+  package func setUp(facts: PodFacts, objects: ConfigurationObjects, stamp: Int64) throws {
     try Files.makeDirectories(directory, mode: 0o750)
     for volume in pod.pod.spec.volumes {
       let path = hostPath(of: volume)
@@ -41,7 +46,7 @@ struct VolumeManager: Sendable {
   }
 
   /// Unmounts and removes everything of the pod. Idempotent, and works without knowing the spec the pod was started with.
-  static func tearDown(podDirectory: String) throws {
+  package static func tearDown(podDirectory: String) throws {
     for target in try MountTable.current().targets(below: podDirectory) {
       // Detached: a process outside may still hold a file open, and the pod must not wait for it.
       if umount2(target, Int32(MNT_DETACH)) != 0, errno != EINVAL { throw SystemError("umount", target) }
@@ -50,15 +55,21 @@ struct VolumeManager: Sendable {
   }
 
   private func setUpEmptyDir(_ source: EmptyDirVolumeSource, at path: String) throws {
-    guard !Files.exists(path) || source.medium == .memory else { return }
-    try Files.makeDirectories(path)
     if source.medium == .memory {
+      guard try !MountTable.current().contains(path) else { return }
+      try Files.makeDirectories(path)
       let size = source.sizeLimit.map { ",size=\($0.value())" } ?? ""
       try mountMemory(at: path, options: "mode=0777\(size)")
+      return try setGroup(of: path)
     }
+    guard !Files.exists(path) else { return }
+    // Made beside its place, so that what is at its place is whole, whenever the daemon is stopped.
+    let unfinished = "\(path)..new"
+    try Files.makeDirectories(unfinished)
     // World-writable, because any user of any container of the pod may use it.
-    if chmod(path, 0o777) != 0 { throw SystemError("chmod", path) }
-    try setGroup(of: path)
+    if chmod(unfinished, 0o777) != 0 { throw SystemError("chmod", unfinished) }
+    try setGroup(of: unfinished)
+    if rename(unfinished, path) != 0 { throw SystemError("rename", path) }
   }
 
   private func setUpFiles(_ payload: VolumePayload, at path: String, inMemory: Bool, stamp: Int64) throws {

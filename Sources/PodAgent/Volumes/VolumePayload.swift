@@ -6,13 +6,20 @@ public struct VolumePayload: Sendable, Hashable {
     public var content: [UInt8]
     /// Permission bits.
     public var mode: UInt32
+
+    public init(content: [UInt8], mode: UInt32) {
+      self.content = content
+      self.mode = mode
+    }
   }
 
   /// By path below the volume.
-  public var files: [String: File] = [:]
+  public var files: [String: File]
+
+  public init(files: [String: File] = [:]) { self.files = files }
 
   /// - Returns: `nil` for a source whose content is not made of files.
-  static func of(_ source: VolumeSource, facts: PodFacts, objects: ConfigurationObjects) throws(ConfigurationProblem) -> VolumePayload? {
+  package static func of(_ source: VolumeSource, facts: PodFacts, objects: ConfigurationObjects) throws(ConfigurationProblem) -> VolumePayload? {
     var builder = Builder(facts: facts, objects: objects)
     switch source {
     case .emptyDir, .hostPath:

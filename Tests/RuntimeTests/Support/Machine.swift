@@ -113,7 +113,7 @@ final class Machine: Sendable {
     try node.setting("net/ipv4/icmp_ratelimit", "0")
     try Command.run("ip", "link", "add", "outside", "type", "veth", "peer", "name", "eth0", "netns", outside.path, in: node)
     try Command.run(
-      "ip", "-batch", "-", in: node, input: "link set outside up\naddr add \(Machine.nodeAddress)/24 dev outside\n")
+      "ip", "-batch", "-", in: node, input: "link set outside up\naddr add \(Machine.nodeAddress)/24 dev outside\nroute add default via 192.0.2.1\n")
     try Command.run(
       "ip", "-batch", "-", in: outside,
       input: "link set eth0 up\naddr add 192.0.2.1/24 dev eth0\nroute add default via \(Machine.nodeAddress)\n")

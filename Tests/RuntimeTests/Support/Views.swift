@@ -77,5 +77,8 @@ struct ServiceView: Sendable {
   var name: String { tree["metadata"]["name"].text }
   var clusterIP: String { tree["spec"]["clusterIP"].text }
   var nodePort: UInt16 { UInt16(clamping: tree["spec"]["ports"].items.first?["nodePort"].int ?? 0) }
-  var readyEndpoints: [String] { tree["status"]["endpoints"].items.filter { $0["ready"].isTrue }.map { $0["address"].text } }
+  /// IPv4 addresses: a pod of two families is one endpoint of an IPv4 Service.
+  var readyEndpoints: [String] {
+    tree["status"]["endpoints"].items.filter { $0["ready"].isTrue }.map { $0["address"].text }.filter { !$0.contains(":") }
+  }
 }

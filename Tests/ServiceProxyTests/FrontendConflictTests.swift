@@ -1,0 +1,99 @@
+import KubeModel
+import ServiceProxy
+import Testing
+
+/// Two Services that want the same address and port, or the same node port.
+struct FrontendConflictTests {
+  private func external(_ name: String, _ own: String, _ address: String, port: UInt16 = 80) -> Service {
+    service(name, [own], ports: [ServicePort(port: port)]) { $0.externalIPs = [ip(address)] }
+  }
+
+  private func table(_ services: Service...) -> ServiceTable {
+    var table = ServiceTable(resolver: resolver)
+    for one in services {
+      table.apply(.service(one))
+      _ = table.takeBatch(generation: 1)
+    }
+    return table
+  }
+
+  private func isProgrammed(_ name: String, in table: ServiceTable) -> Bool {
+    table.report(of: "default/\(name)")?.ports.isEmpty == false
+  }
+
+  @Test func theFirstKeepsAndTheSecondIsToldWhy() throws {
+    // The later Service has the earlier name: time decides, not the alphabet.
+    let table = table(external("z", "10.96.0.1", "192.0.2.7"), external("a", "10.96.0.2", "192.0.2.7"))
+    #expect(isProgrammed("z", in: table) && !isProgrammed("a", in: table))
+    let issues = try #require(table.report(of: "default/a")).issues
+    #expect(
+      issues.map(\.description) == ["spec.ports: 192.0.2.7:80/TCP is already held by Service default/z; port not programmed"])
+    #expect(table.report(of: "default/z")?.issues == [])
+  }
+
+  @Test func theSecondTakesOverInTheBatchInWhichTheFirstGoes() throws {
+    for names in [("a", "z"), ("z", "a")] {
+      var table = table(external(names.0, "10.96.0.1", "192.0.2.7"), external(names.1, "10.96.0.2", "192.0.2.7"))
+      table.apply(.serviceRemoved("default/\(names.0)"))
+      let batch = try table.requireBatch(2)
+      #expect(batch.removals == ["default/\(names.0):/TCP/4"])
+      #expect(batch.upserts.map(\.key) == ["default/\(names.1):/TCP/4"])
+      #expect(table.issues().isEmpty)
+      #expect(!table.hasChanges)
+    }
+  }
+
+  @Test func theSecondTakesOverWhenTheFirstOnlyLetsGo() throws {
+    var table = table(external("a", "10.96.0.1", "192.0.2.7"), external("b", "10.96.0.2", "192.0.2.7"))
+    table.apply(.service(service("a", ["10.96.0.1"])))
+    let batch = try table.requireBatch(2)
+    #expect(batch.upserts.map(\.key) == ["default/a:/TCP/4", "default/b:/TCP/4"])
+    #expect(batch.removals.isEmpty)
+  }
+
+  @Test func twoServicesMayExchangeAddressesInOneBatch() throws {
+    var table = table(external("a", "10.96.0.1", "192.0.2.7"), external("b", "10.96.0.2", "192.0.2.8"))
+    table.apply(.service(external("a", "10.96.0.1", "192.0.2.8")))
+    table.apply(.service(external("b", "10.96.0.2", "192.0.2.7")))
+    let batch = try table.requireBatch(2)
+    #expect(batch.upserts.map(\.key) == ["default/a:/TCP/4", "default/b:/TCP/4"])
+    #expect(batch.removals.isEmpty)
+    #expect(table.issues().isEmpty)
+  }
+
+  @Test func aPortThatLosesHoldsNothingBack() throws {
+    // "b" turns to an address "a" holds; its own cluster address is free for "c" from then on.
+    var table = table(external("a", "10.96.0.1", "192.0.2.7"), service("b", ["10.96.0.2"]), service("c", ["10.96.0.2"]))
+    #expect(!isProgrammed("c", in: table))
+    table.apply(.service(external("b", "10.96.0.2", "192.0.2.7")))
+    let batch = try table.requireBatch(2)
+    #expect(batch.removals == ["default/b:/TCP/4"])
+    #expect(batch.upserts.map(\.key) == ["default/c:/TCP/4"])
+  }
+
+  @Test func differentPortsProtocolsAndFamiliesAreNoConflict() {
+    let table = table(
+      external("a", "10.96.0.1", "192.0.2.7"), external("b", "10.96.0.2", "192.0.2.7", port: 81),
+      service("c", ["10.96.0.3"], ports: [ServicePort(protocol: .udp, port: 80, nodePort: 30080)]) {
+        $0.type = .nodePort
+        $0.externalIPs = [ip("192.0.2.7")]
+      }, service("d", ["10.96.0.4"], ports: [ServicePort(port: 80, nodePort: 30080)]) { $0.type = .nodePort },
+      service("e", ["fd00::4"], ports: [ServicePort(port: 80, nodePort: 30080)]) { $0.type = .nodePort })
+    #expect(table.issues().isEmpty)
+  }
+
+  @Test func aNodePortIsHeldOnceInEachFamily() throws {
+    let ports = [ServicePort(port: 80, nodePort: 30080)]
+    let table = table(
+      service("a", ["10.96.0.1"], ports: ports) { $0.type = .nodePort }, service("b", ["10.96.0.2"], ports: ports) { $0.type = .nodePort })
+    #expect(
+      table.issues()["default/b"]?.map(\.reason) == ["node port 30080/TCP is already held by Service default/a; port not programmed"])
+  }
+
+  @Test func anotherPortOfTheSameServiceIsStillProgrammed() throws {
+    let ports = [ServicePort(name: "http", port: 80, nodePort: 30080), ServicePort(name: "https", port: 443, nodePort: 30443)]
+    let table = table(
+      service("a", ["10.96.0.1"], ports: [ports[0]]) { $0.type = .nodePort }, service("b", ["10.96.0.2"], ports: ports) { $0.type = .nodePort })
+    #expect(try #require(table.report(of: "default/b")).ports.map(\.key) == ["default/b:https/TCP/4"])
+  }
+}

@@ -1,0 +1,156 @@
+import KubeModel
+import ServiceProxy
+import Testing
+
+/// Random histories: what the batches add up to is what a full load would say.
+struct ServiceTablePropertyTests {
+  /// What a backend holds after the batches it was given.
+  private struct Model {
+    var ports: [String: ResolvedServicePort] = [:]
+
+    mutating func take(_ batch: ProxyBatch) {
+      if batch.reset { ports = [:] }
+      for key in batch.removals {
+        #expect(ports.removeValue(forKey: key) != nil, "the removal of \(key), which was never handed out")
+      }
+      for port in batch.upserts {
+        #expect(ports.updateValue(port, forKey: port.key) != port, "an upsert of \(port.key) that changes nothing")
+      }
+      #expect(Set(batch.upserts.map(\.key)).isDisjoint(with: batch.removals))
+    }
+
+    /// Front ends by what a packet is matched by, with how many hold each.
+    var holders: [String: Int] {
+      var holders: [String: Int] = [:]
+      for port in ports.values {
+        for key in Model.keys(of: port) { holders[key, default: 0] += 1 }
+      }
+      return holders
+    }
+
+    static func keys(of port: ResolvedServicePort) -> [String] {
+      port.frontends.map { "\(port.family) \(port.ipProtocol) \($0.address.map { "\($0)" } ?? "node") \($0.port)" }
+    }
+  }
+
+  /// A small world: few names and addresses, so that everything meets everything.
+  private struct World {
+    var random: SplitMix
+    var conflicts: Bool
+
+    mutating func change() -> ServiceChange {
+      let name = "s\(Int.random(in: 0..<5, using: &random))"
+      switch Int.random(in: 0..<10, using: &random) {
+      case 0: return .serviceRemoved("default/\(name)")
+      case 1: return .sliceRemoved("default/e\(Int.random(in: 0..<6, using: &random))")
+      case 2...5: return .slice(aSlice(of: name))
+      default: return .service(aService(name))
+      }
+    }
+
+    private mutating func aService(_ name: String) -> Service {
+      let number = Int(String(name.dropFirst())) ?? 0
+      let shared = Int.random(in: 1...3, using: &random)
+      let last = conflicts ? shared : number + 10
+      let isDual = Bool.random(using: &random)
+      var ports = [ServicePort(name: "a", port: 80, nodePort: Bool.random(using: &random) ? UInt16(30000 + last) : nil)]
+      if Bool.random(using: &random) { ports.append(ServicePort(name: "b", protocol: .udp, port: 53)) }
+      if Bool.random(using: &random) { ports[0].name = "c" }
+      let external = Bool.random(using: &random) ? [ip("192.0.2.\(last)")] : []
+      let isHeadless = Int.random(in: 0..<8, using: &random) == 0
+      let policy: ServiceTrafficPolicy = Bool.random(using: &random) ? .local : .cluster
+      return service(name, isHeadless ? [] : ["10.96.0.\(last)"] + (isDual ? ["fd00::\(last)"] : []), ports: ports) {
+        $0.isHeadless = isHeadless
+        $0.externalIPs = external
+        $0.externalTrafficPolicy = policy
+      }
+    }
+
+    private mutating func aSlice(of service: String) -> EndpointSlice {
+      let conditions: [Condition] = [.ready, .notReady, .draining, .gone]
+      let endpoints = (0..<Int.random(in: 0..<4, using: &random)).map { _ in
+        endpoint(
+          "10.1.0.\(Int.random(in: 1...5, using: &random))", conditions.randomElement(using: &random) ?? .ready,
+          on: Bool.random(using: &random) ? here : elsewhere)
+      }
+      let ports = [EndpointPort(name: "a", port: 8080), EndpointPort(name: "b", protocol: .udp, port: 5353)]
+      return slice("e\(Int.random(in: 0..<6, using: &random))", of: service, ports: ports, endpoints: endpoints)
+    }
+  }
+
+  /// Repeats with its seed, which the failure names.
+  private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+      state &+= 0x9e37_79b9_7f4a_7c15
+      var mixed = state
+      mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+      mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+      return mixed ^ (mixed >> 31)
+    }
+  }
+
+  @Test(arguments: 1...25 as ClosedRange<UInt64>, [false, true])
+  func theSumOfTheBatchesIsAFullLoad(seed: UInt64, conflicts: Bool) {
+    var world = World(random: SplitMix(state: seed), conflicts: conflicts)
+    var table = ServiceTable(resolver: resolver)
+    var latest = Latest()
+    var model = Model()
+    for generation in 1...60 as ClosedRange<UInt64> {
+      for _ in 0..<Int.random(in: 1...4, using: &world.random) {
+        let change = world.change()
+        table.apply(change)
+        latest.take(change)
+      }
+      if let batch = table.takeBatch(generation: generation) { model.take(batch) }
+      #expect(model.holders.values.allSatisfy { $0 == 1 }, "seed \(seed): two service ports with one front end")
+    }
+    var copy = table
+    let full = copy.fullLoad(firstGeneration: 100, bound: 4).flatMap(\.upserts)
+    #expect(model.ports == Dictionary(uniqueKeysWithValues: full.map { ($0.key, $0) }), "seed \(seed)")
+    #expect(!table.hasChanges)
+    if conflicts { checkNothingWaitsInVain(latest, model, table, seed) } else { checkAgainstAFreshTable(latest, model, seed) }
+  }
+
+  /// The objects as they stand, without their history.
+  private struct Latest {
+    var services: [String: Service] = [:]
+    var slices: [String: EndpointSlice] = [:]
+
+    mutating func take(_ change: ServiceChange) {
+      switch change {
+      case .service(let service): services[service.metadata.namespacedName] = service
+      case .serviceRemoved(let name): services[name] = nil
+      case .slice(let slice): slices[slice.metadata.namespacedName] = slice
+      case .sliceRemoved(let name): slices[name] = nil
+      }
+    }
+  }
+
+  private func checkAgainstAFreshTable(_ latest: Latest, _ model: Model, _ seed: UInt64) {
+    var fresh = ServiceTable(resolver: resolver)
+    for slice in latest.slices.values { fresh.apply(.slice(slice)) }
+    for service in latest.services.values { fresh.apply(.service(service)) }
+    let ports = fresh.fullLoad(firstGeneration: 1, bound: 1000).flatMap(\.upserts)
+    #expect(model.ports == Dictionary(uniqueKeysWithValues: ports.map { ($0.key, $0) }), "seed \(seed)")
+  }
+
+  /// Who holds what depends on history, but every wanted port is either programmed as resolved, or blocked and told so.
+  private func checkNothingWaitsInVain(_ latest: Latest, _ model: Model, _ table: ServiceTable, _ seed: UInt64) {
+    let taken = model.holders
+    for (name, service) in latest.services {
+      let slices = latest.slices.values.filter { $0.serviceName == service.metadata.name }
+      let wanted = resolver.resolve(service, slices: slices).ports
+      for port in wanted {
+        if let programmed = model.ports[port.key] {
+          #expect(programmed == port, "seed \(seed)")
+        } else {
+          #expect(Model.keys(of: port).contains { taken[$0] != nil }, "seed \(seed): \(port.key) is held up by nobody")
+        }
+      }
+      let blocked = wanted.filter { model.ports[$0.key] == nil }.count
+      #expect(table.issues()[name]?.count ?? 0 == blocked, "seed \(seed)")
+    }
+  }
+}
