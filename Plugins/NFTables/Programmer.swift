@@ -150,7 +150,9 @@ package final class Programmer {
       let messages = table.layout.removal(of: retiring)
       switch connection.exchange(messages, layouts: layouts) {
       case .committed: table.forget(retiring)
-      case .refused(let refusals): log("remove chains without use: \(Failure.fault(refusals, messages).message)")
+      case .refused(let refusals):
+        log("remove chains without use: \(Failure.fault(refusals, messages).message)")
+        if refusals.contains(where: { $0.errno == ENOENT }) { isSuspect = true }
       case .unknown(let fault):
         log("remove chains without use: \(fault.text)")
         isSuspect = true

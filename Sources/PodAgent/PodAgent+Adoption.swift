@@ -89,6 +89,9 @@ extension PodAgent {
   private func createFixedCgroups() async throws {
     guard let cgroups = context.cgroups else { return }
     for (path, limits) in context.tree.fixed { try await cgroups.create(path, limits) }
+    // All pods together weigh as much as the node has CPUs, against the system's own services.
+    let shares = ResourceLimits.shares(milliCPU: context.node.cpuMillis)
+    try await cgroups.set(context.tree.root, CgroupLimits(cpuShares: shares))
   }
 
   /// A pod of ours that the runtime holds and nobody looks after: a sandbox that an earlier run of the daemon had asked for

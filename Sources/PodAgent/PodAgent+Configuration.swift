@@ -33,6 +33,8 @@ extension PodAgent {
     public var record: @Sendable (AgentEvent) async -> Void
     /// The pod is about to be stopped: returns once no new connection reaches it.
     public var drain: @Sendable (ManagedPod) async -> Void
+    /// The pod is gone from this node; one with the same UID may start after this.
+    public var ended: @Sendable (ManagedPod) async -> Void
     /// The status of some pod, or of the runtime, changed.
     public var statusChanged: @Sendable () async -> Void
     /// Variables for the Services of a namespace.
@@ -43,6 +45,7 @@ extension PodAgent {
       sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
       record: @escaping @Sendable (AgentEvent) async -> Void = { _ in },
       drain: @escaping @Sendable (ManagedPod) async -> Void = { _ in },
+      ended: @escaping @Sendable (ManagedPod) async -> Void = { _ in },
       statusChanged: @escaping @Sendable () async -> Void = {},
       serviceLinks: @escaping @Sendable (_ namespace: String) async -> [(name: String, value: String)] = { _ in [] }
     ) {
@@ -50,6 +53,7 @@ extension PodAgent {
       self.sleep = sleep
       self.record = record
       self.drain = drain
+      self.ended = ended
       self.statusChanged = statusChanged
       self.serviceLinks = serviceLinks
     }

@@ -18,6 +18,7 @@ public actor PodAgent {
   let context: PodContext
   let logger: Logger
   let statusChanged: @Sendable () async -> Void
+  private let podEnded: @Sendable (ManagedPod) async -> Void
   private let relistInterval: Duration
 
   var workers: [String: Worker] = [:]
@@ -50,6 +51,7 @@ public actor PodAgent {
       registerSandbox: { sandbox, uid in await box.register(sandbox, uid) }, serviceLinks: hooks.serviceLinks, logger: logger)
     relistInterval = configuration.relistInterval
     statusChanged = hooks.statusChanged
+    podEnded = hooks.ended
     self.logger = logger
     plegBox = box
   }
@@ -209,6 +211,7 @@ public actor PodAgent {
     sharesAreCurrent = false
     statuses[pod.uid] = nil
     observed.remove(pod.uid)
+    await podEnded(pod)
     // A pod that was wanted again while it was stopped, or one of the same name, can start now.
     await reconcile()
   }

@@ -2,6 +2,7 @@ import CRI
 import CRITesting
 import KubeModel
 import PodAgent
+import SwiftProtobuf
 import Testing
 
 /// The runtime answers errors, is slow, or goes away: at every call there is.

@@ -1,6 +1,8 @@
+import CRI
 import CRITesting
 import KubeModel
 import PodAgent
+import SwiftProtobuf
 import Testing
 
 /// The daemon is killed at every call it makes, before and after the work is done; the next one must bring everything to
@@ -116,7 +118,7 @@ import Testing
       await node.stop()
       guard wasCut else { break }
       await node.start()
-      try await node.eventually("replaced, killed at call \(call)", isReplaced)
+      try await node.eventually("replaced, killed at call \(call)") { await isReplaced() }
       #expect(await node.running() == ["default/web/main", "default/web/side"], "killed at call \(call)")
       await node.stop()
     }

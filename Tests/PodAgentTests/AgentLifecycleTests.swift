@@ -1,6 +1,8 @@
+import CRI
 import CRITesting
 import KubeModel
 import PodAgent
+import SwiftProtobuf
 import Testing
 
 /// One pod after the other on a node in memory.

@@ -107,7 +107,9 @@ extension RuntimeTests {
     }
 
     @Test func cleanupRemovesEverythingButNotUnderARunningDaemon() async throws {
-      let manifests = ["a.yaml": Manifests.web("web-a"), "b.yaml": Manifests.web("web-b"), "service.yaml": Manifests.service(more: "type: NodePort")]
+      let manifests = [
+        "a.yaml": Manifests.web("web-a"), "b.yaml": Manifests.web("web-b"), "service.yaml": Manifests.service(more: "type: NodePort"),
+      ]
       try await Node.with(manifests: manifests) { node in
         let pod = try await node.running("web-a")
         try await node.running("web-b")

@@ -25,7 +25,8 @@ extension RuntimeTests {
         for (name, text, _, _) in Self.broken { try node.put(name, text) }
         // One file, one good and one bad document.
         try node.put(
-          "mixed.yaml", Manifests.documents(Manifests.pod("beside", script: Manifests.forever), "apiVersion: v1\nkind: Pod\nmetadata: {}\n"))
+          "mixed.yaml", Manifests.documents(Manifests.pod("beside", script: Manifests.forever), "apiVersion: v1\nkind: Pod\nmetadata: {}\n")
+        )
         for (name, _, place, why) in Self.broken {
           let event = try await node.event("InvalidManifest", of: name, containing: place)
           #expect(event.message.contains(name) && event.message.contains(why), "\(event.message)")

@@ -181,7 +181,8 @@ extension RuntimeTests {
           """
         let mounts = "volumeMounts: [{name: memory, mountPath: /memory}, {name: disk, mountPath: /disk}]"
         try node.put(
-          "a.yaml", Manifests.pod("brief", script: "echo x > /memory/x; echo x > /disk/x; \(Manifests.forever)", spec: volumes, container: mounts))
+          "a.yaml",
+          Manifests.pod("brief", script: "echo x > /memory/x; echo x > /disk/x; \(Manifests.forever)", spec: volumes, container: mounts))
         let pod = try await node.running("brief")
         #expect(TestFiles.exists("\(node.rootDirectory)/pods/\(pod.uid)"))
         try node.remove("a.yaml")

@@ -55,7 +55,8 @@ extension RuntimeTests {
         try node.put("c.yaml", Manifests.web("web-c"))
         try node.put("d.yaml", Manifests.pod("changes", script: "echo new; \(Manifests.forever)"))
         try await node.start()
-        try await node.running("web-c")
+        let added = try await node.running("web-c")
+        try await eventually("its page") { try await node.get(added.address, 8080).text != nil }
         try await node.pod("changes", "replaced") { $0.isReady && $0.uid != changes.uid }
         try await node.gone("web-b")
         #expect(try await node.running("web-a").first.id == before.first.id)

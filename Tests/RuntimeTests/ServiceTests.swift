@@ -113,7 +113,9 @@ extension RuntimeTests {
 
     @Test func aServiceKeepsItsAddressOverARestart() async throws {
       let services = ["one", "two", "three"]
-      try await Node.with(manifests: Dictionary(uniqueKeysWithValues: services.map { ("\($0).yaml", Manifests.service($0, more: "type: NodePort")) })) {
+      try await Node.with(
+        manifests: Dictionary(uniqueKeysWithValues: services.map { ("\($0).yaml", Manifests.service($0, more: "type: NodePort")) })
+      ) {
         node in
         var before: [String: String] = [:]
         for name in services {
@@ -185,13 +187,21 @@ extension RuntimeTests {
       }
     }
 
+    /// It has an address and listens there, but has not come to its containers yet.
     @Test func aPodThatIsNotReadyGetsNoConnections() async throws {
-      let leaving = Manifests.pod(
-        "crashes", labels: ["app": "web"], script: "exit 1", container: "ports: [{name: http, containerPort: 8080}]")
+      let early = Manifests.pod(
+        "early", labels: ["app": "web"], script: "httpd -f -p 8080",
+        spec: """
+          initContainers:
+            - name: holds
+              image: localhost/swiftlet/busybox:1
+              command: [sh, -c, "mkdir /www; echo early > /www/index.html; httpd -p 8080 -h /www; \(Manifests.forever)"]
+          """, container: "ports: [{name: http, containerPort: 8080}]", grace: 1)
       try await Node.with(
-        manifests: ["a.yaml": Manifests.web("web-a"), "b.yaml": leaving, "service.yaml": Manifests.service()]
+        manifests: ["a.yaml": Manifests.web("web-a"), "b.yaml": early, "service.yaml": Manifests.service()]
       ) { node in
-        try await node.pod("crashes", "restarted") { $0.first.restarts >= 1 }
+        let pod = try await node.pod("early", "has an address") { !$0.address.isEmpty }
+        try await eventually("its page") { try await node.get(pod.address, 8080).text == "early" }
         let service = try await service(endpoints: 1, node)
         try await firstAnswer(service.clusterIP, 80, node)
         for _ in 0..<30 { #expect(try await node.get(service.clusterIP, 80) == .answer("hello from web-a")) }

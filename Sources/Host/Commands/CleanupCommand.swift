@@ -12,15 +12,16 @@ struct CleanupCommand: AsyncParsableCommand {
 
   @OptionGroup var options: SettingsOptions
 
-  @Flag(help: "Also end processes in the pods' cgroups that are in no pod of swiftlet's.")
+  @Flag(help: "Go on without a runtime, and end processes in the pods' cgroups that are in no pod of swiftlet's.")
   var force = false
 
   func run() async throws {
-    let (settings, _) = try options.settings()
+    var (settings, _) = try options.settings()
+    settings.resolveDirectories()
     guard geteuid() == 0 else { throw SettingsProblem("swiftlet cleanup must be run as root") }
     let lock = try InstanceLock(stateDirectory: settings.rootDirectory)
     var failures: [String] = []
-    failures += await PodCleanup(settings: settings).run()
+    failures += await PodCleanup(settings: settings, force: force).run()
     failures += await BackendCleanup(settings: settings, force: force).run()
     _ = consume lock
     guard failures.isEmpty else {
@@ -33,6 +34,7 @@ struct CleanupCommand: AsyncParsableCommand {
 /// Stops and removes every pod of ours, with volumes and logs.
 private struct PodCleanup {
   let settings: Settings
+  let force: Bool
 
   func run() async -> [String] {
     do {
@@ -48,28 +50,43 @@ private struct PodCleanup {
       }
       return failures + removeFiles()
     } catch let error as CRIError where error.isUnavailable {
+      guard force else {
+        return ["pods: the runtime does not answer at \(settings.runtimeEndpoint); start it, or give --force to leave its pods"]
+      }
       print("pods: the runtime does not answer at \(settings.runtimeEndpoint); pods in it, if any, are left")
-      return []
+      return removeFiles()
     } catch {
       return ["pods: \(error)"]
     }
   }
 
+  /// Tried for some seconds: what a daemon asked for before it was stopped may still be under way in the runtime, and a
+  /// container that is being started cannot be removed.
   private func remove(_ sandbox: CRIPodSandbox, _ client: CRIClient) async -> String? {
     let name = "\(sandbox.metadata.namespace)/\(sandbox.metadata.name)"
-    do {
-      let grace = sandbox.annotations[PodAnnotations.gracePeriod].flatMap { Int64($0) } ?? 30
-      let containers = try await client.listContainers(.with { $0.podSandboxID = sandbox.id })
-      for container in containers where container.state == .running {
-        try await client.stopContainer(container.id, gracePeriod: .seconds(grace))
+    var failure = ""
+    for attempt in 0..<20 {
+      if attempt > 0 { try? await Task.sleep(for: .milliseconds(500)) }
+      do {
+        try await tryToRemove(sandbox, client)
+        print("removed pod \(name)")
+        return nil
+      } catch {
+        failure = "pod \(name): \(error)"
+        if error.isUnavailable { return failure }
       }
-      try await client.stopPodSandbox(sandbox.id)
-      try await client.removePodSandbox(sandbox.id)
-      print("removed pod \(name)")
-      return nil
-    } catch {
-      return "pod \(name): \(error)"
     }
+    return failure
+  }
+
+  private func tryToRemove(_ sandbox: CRIPodSandbox, _ client: CRIClient) async throws(CRIError) {
+    let grace = sandbox.annotations[PodAnnotations.gracePeriod].flatMap { Int64($0) } ?? 30
+    let containers = try await client.listContainers(.with { $0.podSandboxID = sandbox.id })
+    for container in containers where container.state == .running {
+      try await client.stopContainer(container.id, gracePeriod: .seconds(grace))
+    }
+    try await client.stopPodSandbox(sandbox.id)
+    try await client.removePodSandbox(sandbox.id)
   }
 
   private func removeFiles() -> [String] {

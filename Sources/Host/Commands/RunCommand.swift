@@ -14,8 +14,10 @@ struct RunCommand: AsyncParsableCommand {
   @OptionGroup var options: SettingsOptions
 
   func run() async throws {
-    let (settings, warnings) = try options.settings()
+    var (settings, warnings) = try options.settings()
     guard geteuid() == 0 else { throw SettingsProblem("swiftlet run must be started as root: it mounts, makes cgroups and programs the kernel") }
+    try settings.makeDirectories()
+    settings.resolveDirectories()
     var logger = Logger(label: "swiftlet") { [settings] label in
       LogOutput(label: label, format: settings.logFormat, level: settings.logLevel)
     }

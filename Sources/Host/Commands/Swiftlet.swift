@@ -2,10 +2,10 @@ import ArgumentParser
 
 /// The command.
 @main
-struct Swiftlet: AsyncParsableCommand {
-  static let version = "0.1.0"
+package struct Swiftlet: AsyncParsableCommand {
+  package static let version = "0.1.0"
 
-  static let configuration = CommandConfiguration(
+  package static let configuration = CommandConfiguration(
     commandName: "swiftlet", abstract: "A Kubernetes node agent: runs Pods and serves Services on this machine.",
     discussion: """
       Put Pods, ConfigMaps, Secrets, Services and EndpointSlices as YAML or JSON into a directory and run
@@ -17,6 +17,8 @@ struct Swiftlet: AsyncParsableCommand {
       """,
     version: version,
     subcommands: [RunCommand.self, CheckCommand.self, PluginsCommand.self, GetCommand.self, CleanupCommand.self])
+
+  package init() {}
 }
 
 /// How a command prints what it found.

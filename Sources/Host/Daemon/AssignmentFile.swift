@@ -4,10 +4,12 @@ import ServiceProxy
 
 /// Keeps the addresses given to Services over a restart. A file that cannot be read is set aside, not fatal: the same
 /// addresses follow from the names in nearly every case.
-struct AssignmentFile: Sendable {
+package struct AssignmentFile: Sendable {
   let path: String
 
-  func read() -> (assignments: [String: ServiceAddressAllocator.Assignment], problem: String?) {
+  package init(path: String) { self.path = path }
+
+  package func read() -> (assignments: [String: ServiceAddressAllocator.Assignment], problem: String?) {
     guard Files.exists(path) else { return ([:], nil) }
     do {
       return (try decode(try Files.read(path)), nil)
@@ -16,7 +18,7 @@ struct AssignmentFile: Sendable {
     }
   }
 
-  func write(_ assignments: [String: ServiceAddressAllocator.Assignment]) throws {
+  package func write(_ assignments: [String: ServiceAddressAllocator.Assignment]) throws {
     var root = TreeObject()
     for (name, assignment) in assignments.sorted(by: { $0.key < $1.key }) {
       var ports = TreeObject()

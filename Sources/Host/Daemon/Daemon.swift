@@ -51,8 +51,10 @@ struct Daemon {
     let runtime = try CRIClient(
       runtimeEndpoint: settings.runtimeEndpoint, imageEndpoint: settings.imageEndpoint, deadlines: deadlines, logger: quiet,
       eventLoopGroup: MultiThreadedEventLoopGroup.singleton)
-    let proxy = proxyBackend.map { ProxyLoop(backend: $0, resolver: ServiceResolver(nodeName: nodeName), logger: logger) }
     let relay = NodeRelay()
+    let proxy = proxyBackend.map {
+      ProxyLoop(backend: $0, resolver: ServiceResolver(nodeName: nodeName), logger: logger, settled: relay.proxySettled)
+    }
     let agent = PodAgent(
       configuration: agentConfiguration(nodeName), runtime: runtime, images: runtime, cgroups: cgroups, hooks: relay.hooks,
       logger: logger)

@@ -15,10 +15,14 @@ actor NodeRelay {
     for await _ in changes { await node.podsChanged() }
   }
 
+  /// The proxy has news of Services.
+  nonisolated var proxySettled: @Sendable () -> Void { { [changed] in changed.yield() } }
+
   nonisolated var hooks: PodAgent.Hooks {
     PodAgent.Hooks(
       record: { event in await self.node?.record(event) },
       drain: { pod in await self.node?.drain(pod) },
+      ended: { pod in await self.node?.ended(pod) },
       statusChanged: { [changed] in changed.yield() },
       serviceLinks: { namespace in await self.node?.serviceLinks(namespace) ?? [] })
   }

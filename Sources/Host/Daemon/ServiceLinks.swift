@@ -2,8 +2,8 @@ import KubeModel
 
 /// The environment variables that tell a container of a Service: `WEB_SERVICE_HOST`, `WEB_SERVICE_PORT` and the docker
 /// link forms, as upstream sets them.
-enum ServiceLinks {
-  static func variables(of service: Service) -> [(name: String, value: String)] {
+package enum ServiceLinks {
+  package static func variables(of service: Service) -> [(name: String, value: String)] {
     guard !service.spec.isHeadless, let address = service.spec.clusterIP, let first = service.spec.ports.first else { return [] }
     let prefix = name(service.metadata.name)
     var variables = [("\(prefix)_SERVICE_HOST", "\(address)"), ("\(prefix)_SERVICE_PORT", "\(first.port)")]

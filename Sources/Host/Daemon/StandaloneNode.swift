@@ -5,7 +5,7 @@ import ServiceProxy
 
 /// Joins the halves of a node without an API server: manifests become pods and Services, pods that are ready become
 /// endpoints, and a pod that stops leaves the endpoints before it is stopped.
-actor StandaloneNode {
+package actor StandaloneNode {
   private let nodeName: String
   private let agent: PodAgent
   /// `nil` with `--proxy-mode=none`.
@@ -16,7 +16,7 @@ actor StandaloneNode {
   /// How long a pod that stops waits for the proxy at most.
   private let drainLimit: Duration
 
-  private(set) var events = EventLog()
+  package private(set) var events = EventLog()
   private var allocator: ServiceAddressAllocator
   private var services: [String: Service] = [:]
   private var allocationIssues: [String: [ServiceIssue]] = [:]
@@ -29,8 +29,11 @@ actor StandaloneNode {
   private var toldServiceIssues: [String: [ServiceIssue]] = [:]
   private var hasManifests = false
   private var sourcesComplete = false
+  private var settleDeadline: Task<Void, Never>?
+  /// How long Services wait at most for the state of pods that ran before the daemon started.
+  private let settleLimit: Duration = .seconds(30)
 
-  init(
+  package init(
     nodeName: String, agent: PodAgent, proxy: ProxyLoop?, serviceRanges: [CIDR], stateDirectory: String, logger: Logger,
     drainLimit: Duration = .seconds(5)
   ) {
@@ -48,8 +51,10 @@ actor StandaloneNode {
 
   // MARK: From the manifests
 
-  func take(_ snapshot: DirectorySource.Snapshot) async {
+  package func take(_ snapshot: DirectorySource.Snapshot) async {
     tell(snapshot)
+    // What shall run is not known, so nothing of what runs is touched.
+    guard snapshot.isKnown else { return }
     var pods: [ManagedPod] = []
     var objects = ConfigurationObjects()
     var manifestServices: [Service] = []
@@ -63,16 +68,19 @@ actor StandaloneNode {
       case .endpointSlice(let slice): manifestSlices[slice.metadata.namespacedName] = slice
       }
     }
-    await take(services: manifestServices, slices: manifestSlices)
+    await take(services: manifestServices, slices: manifestSlices, forgetting: snapshot.brokenFiles.isEmpty)
     await agent.setConfiguration(objects)
     await agent.setPods(pods, brokenFiles: snapshot.brokenFiles)
     hasManifests = true
+    boundTheWait()
     await podsChanged()
   }
 
-  private func take(services wanted: [Service], slices: [String: EndpointSlice]) async {
+  /// - Parameter forgetting: whether Services that are not there any more give their addresses up. Not while a file cannot be
+  ///   read: its Services may come back.
+  private func take(services wanted: [Service], slices: [String: EndpointSlice], forgetting: Bool) async {
     let before = allocator.assignments
-    let (filled, issues) = allocator.assign(wanted)
+    let (filled, issues) = allocator.assign(wanted, forgetting: forgetting)
     allocationIssues = issues
     if allocator.assignments != before { save() }
     var changes: [ServiceChange] = []
@@ -96,20 +104,24 @@ actor StandaloneNode {
   // MARK: From the pods
 
   /// The status of some pod changed.
-  func podsChanged() async {
-    let current = await agent.pods().map { localPod($0.pod, $0.status) }
+  package func podsChanged() async {
+    // A pod that has come to its end is no endpoint, whatever the Service says of readiness.
+    let current = await agent.pods().filter { $0.status.phase != .succeeded && $0.status.phase != .failed }
+      .map { localPod($0.pod, $0.status) }
     if current != localPods {
       localPods = current
       await submit(refreshSlices())
     }
     await completeSourcesIfPossible()
+    await tellServiceIssues()
   }
 
   /// The pod is about to be stopped: takes it out of every Service and waits for the kernel.
-  func drain(_ pod: ManagedPod) async {
+  package func drain(_ pod: ManagedPod) async {
     guard let proxy else { return }
     let served = slices.values.contains { slice in slice.endpoints.contains { $0.targetRef?.uid == pod.uid } }
-    guard served else { return }
+    // Before the first full load the kernel may still hold what an earlier run put there.
+    if !served, await proxy.status.isLoaded { return }
     draining.insert(pod.uid)
     localPods = localPods.map { known in
       var known = known
@@ -151,8 +163,7 @@ actor StandaloneNode {
 
   private func submit(_ changes: [ServiceChange]) async {
     guard !changes.isEmpty else { return }
-    await proxy?.submit(changes)
-    await tellServiceIssues()
+    proxy?.submit(changes)
   }
 
   /// The proxy may replace what an earlier run left once everything is known that run knew: the manifests, and the state
@@ -163,9 +174,28 @@ actor StandaloneNode {
     await proxy?.sourcesAreComplete()
   }
 
+  /// One pod the runtime cannot tell about must not keep all Services waiting.
+  private func boundTheWait() {
+    guard settleDeadline == nil else { return }
+    settleDeadline = Task { [settleLimit] in
+      guard (try? await Task.sleep(for: settleLimit)) != nil else { return }
+      await self.completeSourcesAnyway()
+    }
+  }
+
+  private func completeSourcesAnyway() async {
+    guard !sourcesComplete, await agent.runtimeHealth().error == nil else { return }
+    sourcesComplete = true
+    logger.warning("some pods' state is still not known; programming Services without them", metadata: ["after": "\(settleLimit)"])
+    await proxy?.sourcesAreComplete()
+  }
+
+  /// The pod is gone; the same one may come back and be served again.
+  func ended(_ pod: ManagedPod) { draining.remove(pod.uid) }
+
   // MARK: Telling
 
-  func record(_ event: AgentEvent) { events.record(event) }
+  package func record(_ event: AgentEvent) { events.record(event) }
 
   private func tell(_ snapshot: DirectorySource.Snapshot) {
     let now = SystemClock.now()
@@ -190,17 +220,15 @@ actor StandaloneNode {
 
   /// What of a Service is not done is said once, and again when it changes.
   private func tellServiceIssues() async {
-    var current: [String: [ServiceIssue]] = [:]
-    for name in services.keys.sorted() {
-      let issues = (allocationIssues[name] ?? []) + (await proxy?.issues(of: name) ?? [])
-      guard !issues.isEmpty else { continue }
-      current[name] = issues
+    var current = allocationIssues
+    for (name, issues) in await proxy?.issues() ?? [:] { current[name, default: []] += issues }
+    for (name, issues) in current.sorted(by: { $0.key < $1.key }) {
       guard toldServiceIssues[name] != issues else { continue }
       for issue in issues {
         logger.warning("\(issue)", metadata: ["service": "\(name)"])
         record(
           AgentEvent(
-            .warning, kind: "Service", object: name, reason: "NotSupported", message: "\(issue)", at: SystemClock.now()))
+            .warning, kind: "Service", object: name, reason: "NotProgrammed", message: "\(issue)", at: SystemClock.now()))
       }
     }
     toldServiceIssues = current
@@ -208,14 +236,21 @@ actor StandaloneNode {
 
   // MARK: For readers
 
-  struct ServiceView: Sendable {
-    var service: Service
-    var endpoints: [Endpoint]
-    var issues: [ServiceIssue]
-    var failures: [String]
+  package struct ServiceView: Sendable {
+    package var service: Service
+    package var endpoints: [Endpoint]
+    package var issues: [ServiceIssue]
+    package var failures: [String]
+
+    package init(service: Service, endpoints: [Endpoint], issues: [ServiceIssue], failures: [String]) {
+      self.service = service
+      self.endpoints = endpoints
+      self.issues = issues
+      self.failures = failures
+    }
   }
 
-  func serviceViews() async -> [ServiceView] {
+  package func serviceViews() async -> [ServiceView] {
     let status = await proxy?.status
     var views: [ServiceView] = []
     for (name, service) in services.sorted(by: { $0.key < $1.key }) {
@@ -230,7 +265,7 @@ actor StandaloneNode {
   }
 
   /// HOST and PORT variables as upstream gives every container of the namespace.
-  func serviceLinks(_ namespace: String) -> [(name: String, value: String)] {
+  package func serviceLinks(_ namespace: String) -> [(name: String, value: String)] {
     services.values.filter { $0.metadata.namespace == namespace }.sorted { $0.metadata.name < $1.metadata.name }
       .flatMap { ServiceLinks.variables(of: $0) }
   }

@@ -5,27 +5,27 @@ import NIOPosix
 import ServiceLifecycle
 
 /// What a small HTTP service answers a GET with.
-struct HTTPAnswer: Sendable {
+package struct HTTPAnswer: Sendable {
   var status: HTTPResponseStatus
   var contentType: String
   var body: String
 
-  static func text(_ status: HTTPResponseStatus, _ body: String) -> HTTPAnswer {
+  package static func text(_ status: HTTPResponseStatus, _ body: String) -> HTTPAnswer {
     HTTPAnswer(status: status, contentType: "text/plain; charset=utf-8", body: body)
   }
 
-  static func json(_ body: String) -> HTTPAnswer { HTTPAnswer(status: .ok, contentType: "application/json", body: body) }
+  package static func json(_ body: String) -> HTTPAnswer { HTTPAnswer(status: .ok, contentType: "application/json", body: body) }
 }
 
 /// Answers GET requests on a unix socket or a TCP port, by a function of the path. Enough for health checks and the local
 /// socket; bounded in header size and idle time by the pipeline.
-struct HTTPService: Service {
-  enum Place: Sendable, CustomStringConvertible {
+package struct HTTPService: Service {
+  package enum Place: Sendable, CustomStringConvertible {
     /// The socket is for root only: mode 0600 in a directory of mode 0700 when that has to be made.
     case unix(String)
     case tcp(host: String, port: Int)
 
-    var description: String {
+    package var description: String {
       switch self {
       case .unix(let path): "unix://\(path)"
       case .tcp(let host, let port): "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
@@ -39,7 +39,20 @@ struct HTTPService: Service {
   let logger: Logger
   let answer: @Sendable (_ path: String) async -> HTTPAnswer
 
-  func run() async throws {
+  /// - Parameter answer: gives the answer to a GET of a path, query included; called on no particular thread, several times
+  ///   at once.
+  package init(
+    name: String, place: Place, group: any EventLoopGroup, logger: Logger,
+    answer: @escaping @Sendable (_ path: String) async -> HTTPAnswer
+  ) {
+    self.name = name
+    self.place = place
+    self.group = group
+    self.logger = logger
+    self.answer = answer
+  }
+
+  package func run() async throws {
     let server: any Channel
     do {
       server = try await bind()

@@ -5,15 +5,17 @@ import NIOHTTP1
 import NIOPosix
 
 /// Asks the daemon over its local socket.
-struct LocalClient {
+package struct LocalClient {
   let socket: String
 
-  struct Failure: Error, CustomStringConvertible {
-    var description: String
+  package init(socket: String) { self.socket = socket }
+
+  package struct Failure: Error, CustomStringConvertible {
+    package var description: String
   }
 
   /// - Returns: the answer's JSON as a tree.
-  func get(_ path: String) async throws -> TreeValue {
+  package func get(_ path: String) async throws -> TreeValue {
     let body = try await fetch(path)
     guard let document = try YAMLParser().documents(in: Array(body.utf8)).first?.get() else { return .null }
     return TreeValue(document.root)

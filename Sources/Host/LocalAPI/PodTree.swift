@@ -2,12 +2,12 @@ import KubeModel
 import PodAgent
 
 /// A pod as Kubernetes' API shows it, as a tree for JSON and YAML.
-enum PodTree {
-  static func list(_ pods: [(pod: ManagedPod, status: PodStatus)]) -> TreeValue {
+package enum PodTree {
+  package static func list(_ pods: [(pod: ManagedPod, status: PodStatus)]) -> TreeValue {
     ["apiVersion": "v1", "kind": "PodList", "items": .array(pods.map { tree($0.pod, $0.status) })]
   }
 
-  static func tree(_ pod: ManagedPod, _ status: PodStatus) -> TreeValue {
+  package static func tree(_ pod: ManagedPod, _ status: PodStatus) -> TreeValue {
     var object = TreeObject()
     object["apiVersion"] = "v1"
     object["kind"] = "Pod"

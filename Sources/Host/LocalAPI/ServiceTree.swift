@@ -2,8 +2,8 @@ import KubeModel
 import PodAgent
 
 /// Services and events as Kubernetes' API shows them, as trees for JSON and YAML.
-enum ServiceTree {
-  static func list(_ services: [StandaloneNode.ServiceView]) -> TreeValue {
+package enum ServiceTree {
+  package static func list(_ services: [StandaloneNode.ServiceView]) -> TreeValue {
     ["apiVersion": "v1", "kind": "ServiceList", "items": .array(services.map(tree))]
   }
 
@@ -57,8 +57,8 @@ enum ServiceTree {
   }
 }
 
-enum EventTree {
-  static func list(_ events: [AgentEvent]) -> TreeValue {
+package enum EventTree {
+  package static func list(_ events: [AgentEvent]) -> TreeValue {
     ["apiVersion": "v1", "kind": "EventList", "items": .array(events.map(tree))]
   }
 

@@ -2,53 +2,23 @@ import KubeModel
 import PodAgent
 
 /// `swiftlet get pods` as kubectl shows it.
-enum PodListTable {
-  static func table(of items: [TreeObject], now: Int64 = SystemClock.now()) -> Table {
+package enum PodListTable {
+  package static func table(of items: [TreeObject], now: Int64 = SystemClock.now()) -> Table {
     var table = Table(["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP"])
     for item in items {
-      let containers = item["status"]?.object?["containerStatuses"]?.array?.compactMap(\.object) ?? []
-      let ready = containers.filter { $0["ready"]?.bool == true }.count
-      let restarts = containers.compactMap { $0["restartCount"]?.int }.reduce(0, +)
+      let status = PodListStatus(item, now: now)
       table.add([
-        item.text("metadata", "namespace") ?? "", item.text("metadata", "name") ?? "", "\(ready)/\(containers.count)", status(of: item, now),
-        "\(restarts)", Age.text(since: item.text("metadata", "creationTimestamp"), now: now), item.text("status", "podIP") ?? "<none>",
+        item.text("metadata", "namespace") ?? "", item.text("metadata", "name") ?? "", status.ready, status.word, status.restarts,
+        Age.text(since: item.text("metadata", "creationTimestamp"), now: now), item.text("status", "podIP") ?? "<none>",
       ])
     }
     return table
   }
-
-  /// kubectl's word: a container's reason says more than the phase. A step that takes long is named with its time.
-  private static func status(of item: TreeObject, _ now: Int64) -> String {
-    let status = item["status"]?.object ?? TreeObject()
-    var word = status.text("phase") ?? "Unknown"
-    if let reason = status.text("reason") { word = reason }
-    let initial = status["initContainerStatuses"]?.array?.compactMap(\.object) ?? []
-    if let waiting = initial.first(where: { $0["ready"]?.bool != true }), let reason = reason(of: waiting) {
-      let done = initial.filter { $0["ready"]?.bool == true }.count
-      word = reason == "PodInitializing" ? "Init:\(done)/\(initial.count)" : "Init:\(reason)"
-    } else {
-      for container in status["containerStatuses"]?.array?.compactMap(\.object) ?? [] {
-        if let reason = reason(of: container) { word = reason }
-      }
-    }
-    if status["terminating"]?.bool == true { word = "Terminating" }
-    if let step = status["step"]?.object, let name = step.text("name"),
-      let since = step.text("since").flatMap(Timestamp.seconds), now / 1_000_000_000 - since >= 5
-    {
-      word += " (\(name), \(now / 1_000_000_000 - since) s)"
-    }
-    return word
-  }
-
-  private static func reason(of container: TreeObject) -> String? {
-    let state = container["state"]?.object
-    return state?.text("waiting", "reason") ?? state?.text("terminated", "reason")
-  }
 }
 
 /// `swiftlet get services`.
-enum ServiceListTable {
-  static func table(of items: [TreeObject]) -> Table {
+package enum ServiceListTable {
+  package static func table(of items: [TreeObject]) -> Table {
     var table = Table(["NAMESPACE", "NAME", "TYPE", "CLUSTER-IP", "PORT(S)", "ENDPOINTS", "PROBLEM"])
     for item in items {
       let spec = item["spec"]?.object ?? TreeObject()
@@ -75,8 +45,8 @@ enum ServiceListTable {
 }
 
 /// `swiftlet get events`.
-enum EventListTable {
-  static func table(of items: [TreeObject], now: Int64 = SystemClock.now()) -> Table {
+package enum EventListTable {
+  package static func table(of items: [TreeObject], now: Int64 = SystemClock.now()) -> Table {
     var table = Table(["LAST SEEN", "COUNT", "TYPE", "REASON", "OBJECT", "MESSAGE"])
     for item in items {
       let namespace = item.text("involvedObject", "namespace") ?? ""
@@ -95,7 +65,7 @@ extension Age {
   /// - Parameters:
   ///   - timestamp: RFC 3339 in UTC.
   ///   - now: nanoseconds since the epoch.
-  static func text(since timestamp: String?, now: Int64) -> String {
+  package static func text(since timestamp: String?, now: Int64) -> String {
     guard let seconds = timestamp.flatMap(Timestamp.seconds) else { return "<unknown>" }
     return text(seconds: now / 1_000_000_000 - seconds)
   }

@@ -2,29 +2,32 @@ import Glibc
 import KubeModel
 import Logging
 
-/// Log records to standard error: a line of text or of JSON each.
-struct LogOutput: LogHandler {
-  enum Format: String, Sendable { case text, json }
+/// Log records: a line of text or of JSON each.
+package struct LogOutput: LogHandler {
+  package enum Format: String, Sendable { case text, json }
 
   let label: String
   let format: Format
+  let descriptor: Int32
   let isColoured: Bool
-  var logLevel: Logger.Level
-  var metadata: Logger.Metadata = [:]
+  package var logLevel: Logger.Level
+  package var metadata: Logger.Metadata = [:]
 
-  init(label: String, format: Format, level: Logger.Level) {
+  /// - Parameter descriptor: where lines go; standard error.
+  package init(label: String, format: Format, level: Logger.Level, descriptor: Int32 = STDERR_FILENO) {
     self.label = label
     self.format = format
+    self.descriptor = descriptor
     logLevel = level
-    isColoured = format == .text && isatty(STDERR_FILENO) == 1
+    isColoured = format == .text && isatty(descriptor) == 1
   }
 
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+  package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
     get { metadata[key] }
     set { metadata[key] = newValue }
   }
 
-  func log(event: LogEvent) {
+  package func log(event: LogEvent) {
     let values = metadata.merging(event.metadata ?? [:]) { _, new in new }
     let line =
       switch format {
@@ -37,10 +40,12 @@ struct LogOutput: LogHandler {
   /// One write per record, so that lines of several threads never mix.
   private func write(_ line: String) {
     var line = line + "\n"
-    line.withUTF8 { bytes in _ = Glibc.write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+    line.withUTF8 { bytes in _ = Glibc.write(descriptor, bytes.baseAddress, bytes.count) }
   }
 
   private func text(_ level: Logger.Level, _ message: String, _ values: Logger.Metadata) -> String {
+    // One record, one line: what a manifest or the runtime says must not look like a record of its own.
+    let message = message.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\\n")
     var line = "\(Timestamp.now()) \(name(of: level)) \(message)"
     for (key, value) in values.sorted(by: { $0.key < $1.key }) { line += " \(key)=\(quoted("\(value)"))" }
     return line
@@ -52,7 +57,9 @@ struct LogOutput: LogHandler {
     object["level"] = .string(level.rawValue)
     object["logger"] = .string(label)
     object["msg"] = .string(message)
-    for (key, value) in values.sorted(by: { $0.key < $1.key }) { object[key] = .string("\(value)") }
+    for (key, value) in values.sorted(by: { $0.key < $1.key }) {
+      object[object[key] == nil ? key : "\(key)_"] = .string("\(value)")
+    }
     return JSONEmitter().text(.object(object))
   }
 
@@ -74,15 +81,15 @@ struct LogOutput: LogHandler {
 }
 
 /// RFC 3339 in UTC, as Kubernetes writes times.
-enum Timestamp {
-  static func now() -> String {
+package enum Timestamp {
+  package static func now() -> String {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return text(seconds: time.tv_sec, fraction: ".\(padded(time.tv_nsec / 1_000_000, 3))")
   }
 
   /// - Parameter nanoseconds: since the epoch.
-  static func text(_ nanoseconds: Int64) -> String { text(seconds: Int(nanoseconds / 1_000_000_000), fraction: "") }
+  package static func text(_ nanoseconds: Int64) -> String { text(seconds: Int(nanoseconds / 1_000_000_000), fraction: "") }
 
   private static func text(seconds: Int, fraction: String) -> String {
     var seconds = time_t(seconds)
@@ -101,7 +108,7 @@ enum Timestamp {
 
 extension Timestamp {
   /// Seconds since the epoch of "2026-11-23T18:00:00Z", or `nil` for another form.
-  static func seconds(_ text: String) -> Int64? {
+  package static func seconds(_ text: String) -> Int64? {
     let fields = text.split(whereSeparator: { "-T:Z.".contains($0) }).prefix(6).compactMap { Int32($0) }
     guard fields.count == 6, text.hasSuffix("Z") else { return nil }
     var parts = tm()

@@ -1,13 +1,13 @@
 /// Columns that line up, as kubectl prints them: three spaces between, nothing after the last.
-struct Table {
-  var columns: [String]
-  var rows: [[String]] = []
+package struct Table {
+  package var columns: [String]
+  package var rows: [[String]] = []
 
-  init(_ columns: [String]) { self.columns = columns }
+  package init(_ columns: [String]) { self.columns = columns }
 
-  mutating func add(_ cells: [String]) { rows.append(cells) }
+  package mutating func add(_ cells: [String]) { rows.append(cells) }
 
-  func text() -> String {
+  package func text() -> String {
     let lines = [columns] + rows
     let widths = columns.indices.map { column in
       lines.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
@@ -18,15 +18,16 @@ struct Table {
         line += cell
         if column < cells.count - 1 { line += String(repeating: " ", count: widths[column] - cell.count + 3) }
       }
-      return line
+      // An empty last cell leaves nothing to line up.
+      return String(line.reversed().drop { $0 == " " }.reversed())
     }.joined(separator: "\n")
   }
 }
 
-/// Ages as kubectl writes them: two units while small, one when large.
-enum Age {
+/// Ages as kubectl writes them: two units where the larger one is small, one otherwise.
+package enum Age {
   /// - Parameter seconds: negative counts as none.
-  static func text(seconds: Int64) -> String {
+  package static func text(seconds: Int64) -> String {
     let seconds = max(seconds, 0)
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400)
     if seconds < 120 { return "\(seconds)s" }
@@ -35,6 +36,8 @@ enum Age {
     if hours < 8 { return minutes % 60 == 0 ? "\(hours)h" : "\(hours)h\(minutes % 60)m" }
     if hours < 48 { return "\(hours)h" }
     if days < 8 { return hours % 24 == 0 ? "\(days)d" : "\(days)d\(hours % 24)h" }
-    return "\(days)d"
+    if days < 365 * 2 { return "\(days)d" }
+    if days < 365 * 8 { return days % 365 == 0 ? "\(days / 365)y" : "\(days / 365)y\(days % 365)d" }
+    return "\(days / 365)y"
   }
 }

@@ -1,8 +1,8 @@
 import KubeModel
 
 /// Turns facts into findings. No I/O: what is a problem and what helps against it is decided here.
-enum Judgement {
-  static func privileges(effectiveUser: UInt32, capabilities: UInt64) -> [Finding] {
+package enum Judgement {
+  package static func privileges(effectiveUser: UInt32, capabilities: UInt64) -> [Finding] {
     guard effectiveUser == 0 else {
       return [.error("privileges", "not root", fix: "run swiftlet as root")]
     }
@@ -25,7 +25,7 @@ enum Judgement {
   }
 
   /// - Parameter value: the text of the sysctl, or `nil` when the kernel has none of that name.
-  static func forwarding(_ name: String, value: String?, isNeeded: Bool) -> Finding {
+  package static func forwarding(_ name: String, value: String?, isNeeded: Bool) -> Finding {
     switch value {
     case "1": return .ok(name, "1")
     case nil: return .warning(name, "the kernel has no such setting", fix: "ignore it if this node needs no such traffic")
@@ -37,7 +37,7 @@ enum Judgement {
   }
 
   /// Answers between pods on one bridge skip the connection tracking that has to translate them back.
-  static func bridgeNetfilter(value: String?, usesBridge: Bool) -> Finding {
+  package static func bridgeNetfilter(value: String?, usesBridge: Bool) -> Finding {
     let name = "net.bridge.bridge-nf-call-iptables"
     if value == "1" { return .ok(name, "1") }
     guard usesBridge else { return .ok(name, "not needed: no CNI network here uses the bridge plugin") }
@@ -46,14 +46,14 @@ enum Judgement {
       fix: "modprobe br_netfilter && sysctl -w \(name)=1, or use the ptp CNI plugin")
   }
 
-  static func swap(procSwaps: String) -> Finding {
+  package static func swap(procSwaps: String) -> Finding {
     let devices = procSwaps.split(separator: "\n").dropFirst().count
     guard devices > 0 else { return .ok("swap", "off") }
     return .warning(
       "swap", "\(devices) in use: memory limits are less exact", fix: "swapoff -a, or accept it: containers get no swap of their own")
   }
 
-  static func runtimeConditions(name: String, version: String, conditions: [(type: String, isMet: Bool, message: String)]) -> [Finding] {
+  package static func runtimeConditions(name: String, version: String, conditions: [(type: String, isMet: Bool, message: String)]) -> [Finding] {
     var findings: [Finding] = [.ok("runtime", "\(name) \(version)")]
     for condition in conditions where !condition.isMet {
       findings.append(
@@ -66,7 +66,7 @@ enum Judgement {
     return findings
   }
 
-  static func runtimeDriver(isSystemd: Bool?) -> Finding {
+  package static func runtimeDriver(isSystemd: Bool?) -> Finding {
     switch isSystemd {
     case nil:
       return .ok("runtime cgroup driver", "the runtime is too old to tell; it must be set to cgroupfs (containerd: SystemdCgroup = false)")
@@ -78,12 +78,12 @@ enum Judgement {
     }
   }
 
-  static func port(_ number: UInt16, _ use: String, problem: String?) -> Finding {
+  package static func port(_ number: UInt16, _ use: String, problem: String?) -> Finding {
     guard let problem else { return .ok("port \(number)", "free for the \(use)") }
     return .error("port \(number)", "\(use): \(problem)", fix: "stop who listens there, or choose another port")
   }
 
-  static func manifests(_ path: String?, objects: Int, problems: [ManifestProblem], failure: String?) -> [Finding] {
+  package static func manifests(_ path: String?, objects: Int, problems: [ManifestProblem], failure: String?) -> [Finding] {
     guard let path else {
       return [.warning("manifests", "no directory given", fix: "--pod-manifest-path DIR, or staticPodPath in a KubeletConfiguration")]
     }

@@ -2,8 +2,8 @@ import KubeModel
 import PodAgent
 
 /// Reads `--config` files. Errors in them stop the start; warnings are told.
-enum ConfigurationFiles {
-  static func load(_ paths: [String], into settings: inout Settings) throws(SettingsProblem) -> [String] {
+package enum ConfigurationFiles {
+  package static func load(_ paths: [String], into settings: inout Settings) throws(SettingsProblem) -> [String] {
     var warnings: [String] = []
     for path in paths {
       let bytes: [UInt8]

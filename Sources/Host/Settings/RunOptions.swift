@@ -11,7 +11,9 @@ struct SocketOption: ParsableArguments {
 
 /// Flags shared by `run`, `check`, `plugins` and `cleanup`. Upstream's names where upstream has one. A flag wins over a
 /// configuration file.
-struct SettingsOptions: ParsableArguments {
+package struct SettingsOptions: ParsableArguments {
+  package init() {}
+
   @Option(
     name: .long,
     help: ArgumentHelp(
@@ -92,7 +94,7 @@ struct SettingsOptions: ParsableArguments {
   @OptionGroup var socket: SocketOption
 
   /// Defaults, then files, then flags. Warnings are for the log once there is one.
-  func settings() throws(SettingsProblem) -> (settings: Settings, warnings: [String]) {
+  package func settings() throws(SettingsProblem) -> (settings: Settings, warnings: [String]) {
     var settings = Settings()
     let warnings = try ConfigurationFiles.load(config, into: &settings)
     try apply(to: &settings)
@@ -105,7 +107,7 @@ struct SettingsOptions: ParsableArguments {
     settings.runtimeEndpoint = containerRuntimeEndpoint ?? settings.runtimeEndpoint
     settings.imageEndpoint = imageServiceEndpoint ?? settings.imageEndpoint
     settings.proxyMode = proxyMode ?? settings.proxyMode
-    if let cgroupDriver { settings.cgroupDriver = try Settings.backend(forUpstreamDriver: cgroupDriver) }
+    if let cgroupDriver { settings.cgroupDriver = try Settings.backend(forUpstreamDriver: cgroupDriver, of: "--cgroup-driver") }
     settings.cgroupRoot = cgroupRoot ?? settings.cgroupRoot
     settings.pluginDirectories = pluginDir.map(absolute) + settings.pluginDirectories
     settings.untrustedPluginDirectories = pluginPath.map(absolute)

@@ -1,49 +1,52 @@
 import KubeModel
 import Logging
+import PodAgent
 
 /// How the daemon was set up: built-in defaults, then configuration files, then flags. A value made by pure functions.
-struct Settings: Sendable, Equatable {
+package struct Settings: Sendable, Equatable {
   /// `nil`: no static pods.
-  var podManifestPath: String?
-  var fileCheckFrequency: Duration = .seconds(20)
-  var runtimeEndpoint = "unix:///run/containerd/containerd.sock"
+  package var podManifestPath: String?
+  package var fileCheckFrequency: Duration = .seconds(20)
+  package var runtimeEndpoint = "unix:///run/containerd/containerd.sock"
   /// Empty: the same as the runtime's.
-  var imageEndpoint = ""
-  var runtimeRequestTimeout: Duration = .seconds(120)
+  package var imageEndpoint = ""
+  package var runtimeRequestTimeout: Duration = .seconds(120)
   /// "auto", "none", a backend's name, or an absolute path.
-  var proxyMode = "auto"
-  var cgroupDriver = "auto"
-  var cgroupRoot = "/"
-  var podPidsLimit: UInt64?
-  var enforcesCPUQuota = true
-  var cpuQuotaPeriod: Duration = .milliseconds(100)
+  package var proxyMode = "auto"
+  package var cgroupDriver = "auto"
+  package var cgroupRoot = "/"
+  package var podPidsLimit: UInt64?
+  package var enforcesCPUQuota = true
+  package var cpuQuotaPeriod: Duration = .milliseconds(100)
   /// Where backends are looked for, before the built-in places.
-  var pluginDirectories: [String] = []
+  package var pluginDirectories: [String] = []
   /// Directories whose owner and mode are not looked at; for developers.
-  var untrustedPluginDirectories: [String] = []
-  var rootDirectory = "/var/lib/swiftlet"
-  var podLogDirectory = "/var/log/pods"
-  var socketPath = "/run/swiftlet/swiftlet.sock"
-  var serviceRanges: [CIDR] = [CIDR("10.96.0.0/16")].compactMap { $0 }
-  var healthzAddress = "127.0.0.1"
+  package var untrustedPluginDirectories: [String] = []
+  package var rootDirectory = "/var/lib/swiftlet"
+  package var podLogDirectory = "/var/log/pods"
+  package var socketPath = "/run/swiftlet/swiftlet.sock"
+  package var serviceRanges: [CIDR] = [CIDR("10.96.0.0/16")].compactMap { $0 }
+  package var healthzAddress = "127.0.0.1"
   /// 0: off.
-  var healthzPort: UInt16 = 10248
-  var hostnameOverride: String?
-  var clusterDomain = ""
-  var clusterDNS: [IPAddress] = []
-  var crashBackoffInitial: Duration = .seconds(10)
-  var crashBackoffMaximum: Duration = .seconds(300)
-  var proxyConfiguration = ProxyConfiguration()
-  var logFormat = LogOutput.Format.text
-  var logLevel = Logger.Level.info
+  package var healthzPort: UInt16 = 10248
+  package var hostnameOverride: String?
+  package var clusterDomain = ""
+  package var clusterDNS: [IPAddress] = []
+  package var crashBackoffInitial: Duration = .seconds(10)
+  package var crashBackoffMaximum: Duration = .seconds(300)
+  package var proxyConfiguration = ProxyConfiguration()
+  package var logFormat = LogOutput.Format.text
+  package var logLevel = Logger.Level.info
+
+  package init() {}
 
   /// What goes to a proxy backend as its configuration.
-  struct ProxyConfiguration: Sendable, Equatable {
-    var clusterCIDRs: [CIDR] = []
-    var nodePortCIDRs: [CIDR] = []
-    var masqueradeBit: Int32?
+  package struct ProxyConfiguration: Sendable, Equatable {
+    package var clusterCIDRs: [CIDR] = []
+    package var nodePortCIDRs: [CIDR] = []
+    package var masqueradeBit: Int32?
 
-    var pairs: [String: String] {
+    package var pairs: [String: String] {
       var pairs: [String: String] = [:]
       if !clusterCIDRs.isEmpty { pairs["cluster-cidrs"] = clusterCIDRs.map { "\($0)" }.joined(separator: ",") }
       if !nodePortCIDRs.isEmpty { pairs["nodeport-cidrs"] = nodePortCIDRs.map { "\($0)" }.joined(separator: ",") }
@@ -54,18 +57,18 @@ struct Settings: Sendable, Equatable {
 }
 
 /// Something in the settings that makes no sense, or that this version does not do.
-struct SettingsProblem: Error, Sendable, Equatable, CustomStringConvertible {
-  var message: String
+package struct SettingsProblem: Error, Sendable, Equatable, CustomStringConvertible {
+  package var message: String
 
-  init(_ message: String) { self.message = message }
+  package init(_ message: String) { self.message = message }
 
-  var description: String { message }
+  package var description: String { message }
 }
 
 extension Settings {
   /// Takes over what configuration files say. Values that upstream has and this version does not do are returned as
   /// warnings.
-  mutating func apply(_ configuration: DecodedConfiguration) throws(SettingsProblem) -> [String] {
+  package mutating func apply(_ configuration: DecodedConfiguration) throws(SettingsProblem) -> [String] {
     var warnings: [String] = []
     if let kubelet = configuration.kubelet { try apply(kubelet) }
     if let proxy = configuration.kubeProxy { warnings += apply(proxy) }
@@ -81,7 +84,7 @@ extension Settings {
     imageEndpoint = kubelet.imageServiceEndpoint ?? imageEndpoint
     healthzAddress = kubelet.healthzBindAddress.map { "\($0)" } ?? healthzAddress
     healthzPort = kubelet.healthzPort ?? healthzPort
-    if let driver = kubelet.cgroupDriver { cgroupDriver = try Settings.backend(forUpstreamDriver: driver.rawValue) }
+    if let driver = kubelet.cgroupDriver { cgroupDriver = try Settings.backend(forUpstreamDriver: driver.rawValue, of: "cgroupDriver") }
     cgroupRoot = kubelet.cgroupRoot ?? cgroupRoot
     if kubelet.cgroupsPerQOS == false { cgroupDriver = "none" }
     runtimeRequestTimeout = kubelet.runtimeRequestTimeout ?? runtimeRequestTimeout
@@ -128,18 +131,37 @@ extension Settings {
   }
 
   /// Upstream's "cgroupfs" means: write to whatever is mounted.
-  static func backend(forUpstreamDriver name: String) throws(SettingsProblem) -> String {
+  ///
+  /// - Parameter field: the flag or field that named the driver, for the refusal.
+  package static func backend(forUpstreamDriver name: String, of field: String) throws(SettingsProblem) -> String {
     switch name {
     case "cgroupfs": return "auto"
     case "systemd":
       throw SettingsProblem(
-        "cgroupDriver: systemd is not supported yet; set it to cgroupfs here and in the runtime (containerd: SystemdCgroup = false)")
+        "\(field): systemd is not supported yet; set it to cgroupfs here and in the runtime (containerd: SystemdCgroup = false)")
     default: return name
     }
   }
 
+  /// Makes the directories the daemon keeps things in.
+  func makeDirectories() throws(SettingsProblem) {
+    do {
+      try Files.makeDirectories(rootDirectory, mode: 0o750)
+      try Files.makeDirectories(podLogDirectory, mode: 0o755)
+    } catch {
+      throw SettingsProblem("\(error)")
+    }
+  }
+
+  /// Takes the names of these directories without links, dots and double slashes, where they exist: the mounts below them
+  /// are found by what the kernel calls them.
+  mutating func resolveDirectories() {
+    rootDirectory = (try? Files.canonical(rootDirectory)) ?? rootDirectory
+    podLogDirectory = (try? Files.canonical(podLogDirectory)) ?? podLogDirectory
+  }
+
   /// What could never work, found before anything is started.
-  func check() throws(SettingsProblem) {
+  package func check() throws(SettingsProblem) {
     for path in [rootDirectory, podLogDirectory, socketPath] + [podManifestPath].compactMap({ $0 }) where !path.hasPrefix("/") {
       throw SettingsProblem("\"\(path)\" must be an absolute path")
     }

@@ -41,7 +41,7 @@ public struct ConfigurationDecoder {
         }
       }
     }
-    result.problems = decoder.context.problems.sorted { ($0.line, $0.column, $0.reason) < ($1.line, $1.column, $1.reason) }
+    result.problems = decoder.context.sortedProblems()
     return result
   }
 

@@ -66,7 +66,8 @@ package struct FieldReader {
     context.muted -= 1
     for index in unknown {
       let pair = pairs[index]
-      let hint = Spelling.nearest(to: pair.key, among: probe.asked ?? []).map { ", did you mean \($0)?" } ?? ""
+      let near = context.keepsProblems ? Spelling.nearest(to: pair.key, among: probe.asked ?? []) : nil
+      let hint = near.map { ", did you mean \($0)?" } ?? ""
       context.report(line: pair.line, column: pair.column, field: [.key(pair.key)], "unknown field\(hint)")
     }
   }
@@ -75,6 +76,10 @@ package struct FieldReader {
 
   /// Reports a problem at a field below this mapping; the place is that of the deepest part that exists.
   package func report(_ field: [FieldPath.Element], _ reason: String, severity: ManifestProblem.Severity = .error) {
+    guard context.keepsProblems else {
+      context.report(severity, line: line, column: column, reason)
+      return
+    }
     var (line, column) = (self.line, self.column)
     var node: YAMLNode?
     var entries = pairs

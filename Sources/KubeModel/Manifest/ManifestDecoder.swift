@@ -18,7 +18,7 @@ public struct ManifestDecoder {
       case .failure(let error): decoder.report(error)
       }
     }
-    return DecodedManifest(objects: state.objects, problems: decoder.sortedProblems())
+    return DecodedManifest(objects: state.objects, problems: decoder.context.sortedProblems())
   }
 
   private struct State {
@@ -156,11 +156,6 @@ public struct ManifestDecoder {
     context.name = ""
     context.namespace = ""
     context.report(line: error.line, column: error.column, fieldPath: error.fieldPath, error.reason)
-  }
-
-  /// By place, so that a file read twice gives the same list.
-  private func sortedProblems() -> [ManifestProblem] {
-    context.problems.sorted { ($0.line, $0.column, $0.fieldPath, $0.reason) < ($1.line, $1.column, $1.fieldPath, $1.reason) }
   }
 }
 

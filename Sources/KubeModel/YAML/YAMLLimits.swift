@@ -10,10 +10,16 @@ public struct YAMLLimits: Sendable, Equatable {
   /// How many nodes the aliases of one document may stand for, all together.
   public var maxAliasedNodes: Int
 
-  public init(maxBytes: Int = YAMLLimits.defaultMaxBytes, maxDepth: Int = 64, maxAliasedNodes: Int = 50_000) {
+  /// How many documents one stream may have.
+  public var maxDocuments: Int
+
+  public init(
+    maxBytes: Int = YAMLLimits.defaultMaxBytes, maxDepth: Int = 64, maxAliasedNodes: Int = 50_000, maxDocuments: Int = 20_000
+  ) {
     self.maxBytes = maxBytes
     self.maxDepth = maxDepth
     self.maxAliasedNodes = maxAliasedNodes
+    self.maxDocuments = maxDocuments
   }
 }
 

@@ -19,6 +19,11 @@ public struct YAMLParser: Sendable {
       var results: [Result<YAMLDocument, YAMLError>] = []
       for piece in DocumentSplitter(bytes: buffer).pieces() {
         let content = UnsafeBufferPointer(rebasing: buffer[piece.range])
+        guard results.count < limits.maxDocuments else {
+          let reason = "the file has more than \(limits.maxDocuments) documents, the rest is not read"
+          results.append(.failure(YAMLError(line: piece.linesBefore + 1, column: 1, reason: reason)))
+          break
+        }
         results.append(contentsOf: documents(ofPiece: content, linesBefore: piece.linesBefore))
       }
       return results

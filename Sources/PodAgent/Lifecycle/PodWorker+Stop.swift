@@ -10,12 +10,11 @@ extension PodWorker {
     guard case .terminating(let grace) = state else { return }
     backingOff = [:]
     do {
+      // A pod found at the start has no address yet as far as Services know: first looked at, then drained.
+      if !hasObserved { try await look() }
       await report()
       await during("taking it out of Services") { await context.drain(pod) }
-      observation = try await during("asking the runtime") { () async throws(CRIError) -> PodObservation in
-        try await PodObserver(runtime: context.runtime).observe(pod.uid, known: observation)
-      }
-      hasObserved = true
+      try await look()
       await report()
       let live = observation.containers.filter(\.isLive)
       for container in live {
@@ -32,6 +31,14 @@ extension PodWorker {
       guard !Task.isCancelled else { return }
       await failLoudly("stop", "FailedKillPod", "\(error)")
     }
+  }
+
+  private func look() async throws(CRIError) {
+    let known = observation
+    observation = try await during("asking the runtime") { () async throws(CRIError) -> PodObservation in
+      try await PodObserver(runtime: context.runtime).observe(pod.uid, known: known)
+    }
+    hasObserved = true
   }
 
   /// All at once, so that the pod takes one grace period and not one for each container.

@@ -1,4 +1,5 @@
 import CRI
+import Glibc
 import KubeModel
 
 extension PodWorker {
@@ -32,6 +33,8 @@ extension PodWorker {
   /// - Returns: false when the runtime did not answer; the pass ends and is tried again.
   private func observeIfNeeded() async -> Bool {
     guard mustObserve else { return true }
+    // Before asking: what is told while the answer is on its way may be newer than the answer.
+    mustObserve = false
     do {
       let known = observation
       let seen = try await during("asking the runtime") { () async throws(CRIError) -> PodObservation in
@@ -39,11 +42,11 @@ extension PodWorker {
       }
       await tellExits(before: known, after: seen)
       observation = withTerminationMessages(seen)
-      mustObserve = false
       hasObserved = true
       retries.succeeded("observe")
       return true
     } catch {
+      mustObserve = true
       fail("observe", "RuntimeUnavailable", "\(error)")
       return false
     }
@@ -55,7 +58,11 @@ extension PodWorker {
     let isUnderWay = !observation.containers.isEmpty
     if !hasCgroup { hasCgroup = await createCgroup() }
     guard hasCgroup || isUnderWay else { return false }
-    if !volumesAreCurrent { volumesAreCurrent = await setUpVolumes() }
+    if !volumesAreCurrent {
+      // Before the work: a ConfigMap that changes meanwhile must be seen as newer than what is being written.
+      volumesAreCurrent = true
+      if !(await setUpVolumes()) { volumesAreCurrent = false }
+    }
     return volumesAreCurrent || isUnderWay
   }
 
@@ -117,12 +124,22 @@ extension PodWorker {
         if await removeSandbox(id) { anyDone = true }
       case .remove(let id):
         if await perform("removing container", { () async throws(CRIError) in try await context.runtime.removeContainer(id) }) {
+          removeFiles(ofContainer: id)
           observation.containers.removeAll { $0.id == id }
           anyDone = true
         }
       }
     }
     return anyDone
+  }
+
+  /// The runtime leaves logs to its caller; without this a crash loop would gather one file each five minutes for ever.
+  private func removeFiles(ofContainer id: String) {
+    guard let container = observation.containers.first(where: { $0.id == id }) else { return }
+    unlink("\(context.node.podLogDirectory(pod))/\(container.name)/\(container.attempt).log")
+    unlink(
+      MountBuilder.terminationMessagePath(
+        in: context.node.podDirectory(pod.uid), container: container.name, attempt: container.attempt))
   }
 
   private func kill(_ doomed: [(id: String, reason: String)]) async -> Bool {

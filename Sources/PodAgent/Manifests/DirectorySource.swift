@@ -72,7 +72,14 @@ public actor DirectorySource {
           logger.warning("cannot watch the manifest directory, polling only", metadata: ["path": "\(path)", "every": "\(pollInterval)"])
         }
       }
-      guard let snapshot = directory.read() else {
+      let looked = directory.read()
+      if directory.mustLookAgain {
+        Task { [sleep] in
+          try? await sleep(ManifestDirectory.goneAfter)
+          signal.yield()
+        }
+      }
+      guard let snapshot = looked else {
         guard isFirst else { continue }
         isFirst = false
         await deliver(Snapshot())

@@ -34,7 +34,15 @@ package struct ManifestDirectory {
     /// Objects of an earlier version that the current one is too broken to say anything about.
     var kept: [KubeObject] = []
     var isBroken: Bool
+    /// Nanoseconds since the epoch of the first look that found the file gone or empty.
+    var missingSince: Int64?
   }
+
+  /// Editors rename a file away or cut it to nothing before they write the new one; pods are not stopped for that moment.
+  static let goneAfter: Duration = .milliseconds(300)
+
+  /// A file is gone or empty since the last look and has not been taken at its word yet: look again after `goneAfter`.
+  package var mustLookAgain: Bool { entries.values.contains { $0.missingSince != nil } }
 
   let path: String
   private var entries: [String: Entry] = [:]
@@ -45,8 +53,9 @@ package struct ManifestDirectory {
   package init(path: String) { self.path = path }
 
   /// Looks at every file; decodes those that are new or changed.
+  /// - Parameter now: nanoseconds since the epoch.
   /// - Returns: `nil` when nothing changed since the last look.
-  package mutating func read() -> Snapshot? {
+  package mutating func read(now: Int64 = SystemClock.now()) -> Snapshot? {
     let names: [String]
     let base: String
     do {
@@ -62,9 +71,13 @@ package struct ManifestDirectory {
     hasFailed = false
     wasRead = true
     var current: [String: Entry] = [:]
-    for name in names {
-      guard let fingerprint = fingerprint("\(base)/\(name)") else { continue }
-      if let known = entries[name], known.fingerprint == fingerprint {
+    let found = Dictionary(names.compactMap { name in fingerprint("\(base)/\(name)").map { (name, $0) } }) { first, _ in first }
+    for (name, known) in entries where !known.decoded.objects.isEmpty && (found[name]?.size ?? 0) == 0 {
+      if isStillExpected(known, now) { current[name] = waiting(known, now) }
+    }
+    for (name, fingerprint) in found where current[name] == nil {
+      if var known = entries[name], known.fingerprint == fingerprint {
+        known.missingSince = nil
         current[name] = known
         continue
       }
@@ -74,6 +87,18 @@ package struct ManifestDirectory {
     if current.count != entries.count { changed = true }
     entries = current
     return changed ? snapshot() : nil
+  }
+
+  private func isStillExpected(_ entry: Entry, _ now: Int64) -> Bool {
+    guard let since = entry.missingSince else { return true }
+    // A clock that was set back must not keep a file that is gone.
+    return now >= since && now - since < ManifestDirectory.goneAfter.wholeNanoseconds
+  }
+
+  private func waiting(_ entry: Entry, _ now: Int64) -> Entry {
+    var entry = entry
+    entry.missingSince = entry.missingSince ?? now
+    return entry
   }
 
   private func files() throws(SystemError) -> (base: String, names: [String]) {

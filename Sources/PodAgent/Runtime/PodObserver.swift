@@ -45,9 +45,14 @@ struct PodObserver: Sendable {
     }
     do {
       return try await status(of: container.id, inSandbox: container.podSandboxID)
-    } catch  where error.isNotFound {
+    } catch {
       // Removed between the two calls.
-      return nil
+      if error.isNotFound { return nil }
+      if error.isUnavailable || error.isCancelled { throw error }
+      // One container the runtime cannot tell about must not hide the rest of the pod: the list says enough to go on.
+      return ObservedContainer(
+        id: container.id, sandboxID: container.podSandboxID, name: container.metadata.name, attempt: container.metadata.attempt,
+        state: state, createdAt: container.createdAt, image: container.image.image, imageRef: container.imageRef)
     }
   }
 

@@ -22,8 +22,14 @@ struct PodStatusBuilder {
       phase: PodPhase(spec, observation), qos: QOSClass(spec), containers: containers,
       isInitialized: containers.allSatisfy { !$0.isInit || $0.isReady } || containers.contains { !$0.isInit && !$0.id.isEmpty },
       isReady: allReady && !isTerminating && sandbox?.isReady == true, isTerminating: isTerminating,
-      addresses: spec.hostNetwork ? (sandbox == nil ? [] : hostAddresses) : sandbox?.addresses ?? [],
+      addresses: spec.hostNetwork ? (sandbox == nil ? [] : hostAddresses) : ownAddresses,
       startTime: observation.sandboxes.last?.createdAt ?? firstSeen, step: nil, problem: problems[""])
+  }
+
+  /// The address of a sandbox that has ended is given to the next pod.
+  private var ownAddresses: [IPAddress] {
+    guard let sandbox = observation.sandboxes.first, sandbox.isReady else { return [] }
+    return sandbox.addresses
   }
 
   private func status(of container: Container, isInit: Bool) -> PodStatus.Container {

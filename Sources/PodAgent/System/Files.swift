@@ -76,28 +76,14 @@ package enum Files {
     return names.sorted()
   }
 
-  /// Removes a tree without crossing into another file system: what is mounted inside must be unmounted first.
-  package static func removeTree(_ path: String) throws(SystemError) {
-    var info = stat()
-    if lstat(path, &info) != 0 {
-      if errno == ENOENT { return }
-      throw SystemError("lstat", path)
-    }
-    try removeTree(path, info, device: info.st_dev)
-  }
+  /// Removes a tree; what is mounted inside must be unmounted first. Gone is success.
+  package static func removeTree(_ path: String) throws(SystemError) { try TreeRemoval.remove(path) }
 
-  private static func removeTree(_ path: String, _ info: stat, device: dev_t) throws(SystemError) {
-    guard info.st_dev == device else { throw SystemError("remove (another file system is mounted there)", path, errno: EBUSY) }
-    guard info.st_mode & S_IFMT == S_IFDIR else {
-      if unlink(path) != 0, errno != ENOENT { throw SystemError("unlink", path) }
-      return
-    }
-    for name in try list(path) {
-      var child = stat()
-      let childPath = "\(path)/\(name)"
-      if lstat(childPath, &child) == 0 { try removeTree(childPath, child, device: device) }
-    }
-    if rmdir(path) != 0, errno != ENOENT { throw SystemError("rmdir", path) }
+  /// The path without links, dots and double slashes: mounts are found by comparing with what the kernel writes.
+  package static func canonical(_ path: String) throws(SystemError) -> String {
+    guard let resolved = realpath(path, nil) else { throw SystemError("realpath", path) }
+    defer { free(resolved) }
+    return String(cString: resolved)
   }
 
   /// What a symbolic link says, or `nil` when it is none. `path` is relative to the open directory, or "" for the link that

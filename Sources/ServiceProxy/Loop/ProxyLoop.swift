@@ -1,5 +1,6 @@
 import KubeModel
 import Logging
+import Synchronization
 
 /// Carries changes of Services to the backend: at once when idle, coalesced while a sync is under way.
 ///
@@ -29,6 +30,7 @@ public actor ProxyLoop {
   private let logger: Logger
   private let sleep: @Sendable (Duration) async throws -> Void
   private let settled: @Sendable () -> Void
+  private let inbox = Mutex<[ServiceChange]>([])
   private var table: ServiceTable
   private var generation: UInt64 = 0
   private var submitted: UInt64 = 0
@@ -66,11 +68,20 @@ public actor ProxyLoop {
     (wake, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
-  /// Takes changes over; returns at once.
-  public func submit(_ changes: [ServiceChange]) {
+  /// Takes changes over; returns at once. Not a call of the actor: changes arrive in the order they are submitted in.
+  public nonisolated func submit(_ changes: [ServiceChange]) {
+    inbox.withLock { $0 += changes }
+    wakeUp.yield()
+  }
+
+  private func emptyInbox() {
+    let changes = inbox.withLock { inbox in
+      defer { inbox = [] }
+      return inbox
+    }
+    guard !changes.isEmpty else { return }
     for change in changes { table.apply(change) }
     submitted += 1
-    wakeUp.yield()
   }
 
   /// Everything that is to be served at start has been submitted: the first full load may replace what the kernel holds.
@@ -83,6 +94,7 @@ public actor ProxyLoop {
   /// before that: false. The caller decides what a wait that was cut short means. Service ports that failed alone do not hold
   /// it up; `status` names them.
   public func commit(within limit: Duration) async -> Bool {
+    emptyInbox()
     if applied >= submitted, !table.hasChanges, !needsFullLoad { return true }
     guard !hasEnded else { return false }
     lastWaiter += 1
@@ -122,9 +134,12 @@ public actor ProxyLoop {
   }
 
   private func syncUntilSettled() async {
+    emptyInbox()
     while sourcesComplete, !Task.isCancelled, needsFullLoad || table.hasChanges || applied < submitted {
       let target = submitted
-      if await syncOnce() {
+      let isDone = await syncOnce()
+      emptyInbox()
+      if isDone {
         applied = max(applied, target)
         resumeWaiters()
       } else {

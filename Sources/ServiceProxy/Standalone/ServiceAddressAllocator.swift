@@ -32,12 +32,14 @@ public struct ServiceAddressAllocator: Sendable {
 
   /// Fills in what is missing in `services` and forgets Services that are not among them. What a Service states itself is
   /// taken and never handed to another.
-  public mutating func assign(_ services: [Service]) -> (services: [Service], issues: [String: [ServiceIssue]]) {
+  ///
+  /// - Parameter forgetting: false keeps the addresses of Services that are not among them.
+  public mutating func assign(_ services: [Service], forgetting: Bool = true) -> (services: [Service], issues: [String: [ServiceIssue]]) {
     let names = Set(services.map(\.metadata.namespacedName))
     var taken = Taken(services: services)
     var kept: [String: Assignment] = [:]
     // In order, so that of two that hold the same (a file edited by hand) always the same one keeps it.
-    for name in assignments.keys.sorted() where names.contains(name) {
+    for name in assignments.keys.sorted() where !forgetting || names.contains(name) {
       guard let known = assignments[name] else { continue }
       let assignment = stillValid(known, taken)
       taken.addresses.formUnion(assignment.addresses)

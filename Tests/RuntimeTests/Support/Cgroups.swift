@@ -37,7 +37,9 @@ enum Cgroups {
   /// "50000 100000": quota and period in microseconds.
   static func cpuQuota(_ path: String) -> String? {
     if isUnified { return value("cpu", path, "", "cpu.max") }
-    guard let quota = value("cpu", path, "cpu.cfs_quota_us", ""), let period = value("cpu", path, "cpu.cfs_period_us", "") else { return nil }
+    guard let quota = value("cpu", path, "cpu.cfs_quota_us", ""), let period = value("cpu", path, "cpu.cfs_period_us", "") else {
+      return nil
+    }
     return "\(quota) \(period)"
   }
 

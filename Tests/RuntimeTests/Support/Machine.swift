@@ -42,7 +42,8 @@ final class Machine: Sendable {
     let backends = TestFiles.list(products).filter { $0.hasPrefix("libswiftlet_") && $0.hasSuffix(".so") }
     try await Tool.must(["install", "-m", "0755"] + backends.map { "\(products)/\($0)" } + [plugins])
     try await startContainerd()
-    try await Tool.must(["\(Machine.package)/Scripts/images", "\(Machine.package)/.build-demo/images", containerdSocket], within: .seconds(180))
+    try await Tool.must(
+      ["\(Machine.package)/Scripts/images", "\(Machine.package)/.build-demo/images", containerdSocket], within: .seconds(180))
   }
 
   /// A new number for each node.
@@ -113,7 +114,8 @@ final class Machine: Sendable {
     try node.setting("net/ipv4/icmp_ratelimit", "0")
     try Command.run("ip", "link", "add", "outside", "type", "veth", "peer", "name", "eth0", "netns", outside.path, in: node)
     try Command.run(
-      "ip", "-batch", "-", in: node, input: "link set outside up\naddr add \(Machine.nodeAddress)/24 dev outside\nroute add default via 192.0.2.1\n")
+      "ip", "-batch", "-", in: node,
+      input: "link set outside up\naddr add \(Machine.nodeAddress)/24 dev outside\nroute add default via 192.0.2.1\n")
     try Command.run(
       "ip", "-batch", "-", in: outside,
       input: "link set eth0 up\naddr add 192.0.2.1/24 dev eth0\nroute add default via \(Machine.nodeAddress)\n")

@@ -1,0 +1,150 @@
+import Glibc
+import KubeModel
+import Logging
+import NIOHTTP1
+import NIOPosix
+import Testing
+import swiftlet
+
+/// The daemon's socket from both ends.
+struct LocalSocketTests {
+  private func service(_ path: String, answer: @escaping @Sendable (String) async -> HTTPAnswer) -> HTTPService {
+    HTTPService(
+      name: "local socket", place: .unix(path), group: MultiThreadedEventLoopGroup.singleton,
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, answer: answer)
+  }
+
+  /// Serves for the length of the body, then checks that nothing is left.
+  private func serving(
+    _ path: String, answer: @escaping @Sendable (String) async -> HTTPAnswer, _ body: (LocalClient) async throws -> Void
+  ) async throws {
+    let service = service(path, answer: answer)
+    let run = Task { try await service.run() }
+    #expect(await eventually { mode(path).map { $0 & 0o777 } == 0o600 })
+    let result: Result<Void, any Error>
+    do { result = .success(try await body(LocalClient(socket: path))) } catch { result = .failure(error) }
+    run.cancel()
+    try await run.value
+    #expect(mode(path) == nil)
+    try result.get()
+  }
+
+  @Test func theSocketIsForRootOnlyAndGoesWithTheService() async throws {
+    let directory = try TemporaryDirectory()
+    let path = "\(directory.path)/s.sock"
+    try await serving(path) { .json(#"{"path":"\#($0)"}"#) } _: { client in
+      #expect(mode(path).map { $0 & S_IFMT } == S_IFSOCK)
+      #expect(try await client.get("/v1/pods") == ["path": "/v1/pods"])
+      #expect(try await client.get("/healthz?verbose") == ["path": "/healthz?verbose"])
+    }
+  }
+
+  @Test func largeAnswersArriveWhole() async throws {
+    let directory = try TemporaryDirectory()
+    let many = "[" + (0..<40_000).map { "\"item \($0)\"" }.joined(separator: ",") + "]"
+    try await serving("\(directory.path)/s.sock") { _ in .json(many) } _: { client in
+      guard case .array(let items) = try await client.get("/") else { throw Failure("no list") }
+      #expect(items.count == 40_000 && items.last == "item 39999")
+    }
+  }
+
+  @Test func aRefusalIsTheClientsError() async throws {
+    let directory = try TemporaryDirectory()
+    try await serving("\(directory.path)/s.sock") { _ in .text(.notFound, "no such path\n") } _: { client in
+      let error = await #expect(throws: LocalClient.Failure.self) { try await client.get("/nothing") }
+      #expect(error?.description.contains("404 Not Found") == true && error?.description.contains("no such path") == true)
+    }
+  }
+
+  @Test func withoutADaemonTheClientSaysWhatToDo() async throws {
+    let directory = try TemporaryDirectory()
+    let path = "\(directory.path)/none.sock"
+    let error = await #expect(throws: LocalClient.Failure.self) { try await LocalClient(socket: path).get("/v1/pods") }
+    #expect(error?.description.hasPrefix("no daemon answers at \(path)") == true)
+    #expect(error?.description.contains("`swiftlet run`") == true)
+  }
+
+  @Test func theSocketOfADeadDaemonIsReplaced() async throws {
+    let directory = try TemporaryDirectory()
+    let path = "\(directory.path)/s.sock"
+    try bindAndForget(path)
+    #expect(mode(path).map { $0 & S_IFMT } == S_IFSOCK)
+    try await serving(path) { _ in .json("1") } _: { client in
+      #expect(try await client.get("/") == 1)
+    }
+  }
+
+  @Test func aFileThatIsNoSocketIsLeftAlone() async throws {
+    let directory = try TemporaryDirectory()
+    let path = try directory.write("precious", "data")
+    let error = await #expect(throws: SettingsProblem.self) { try await service(path) { _ in .json("1") }.run() }
+    #expect(error?.message.contains("local socket") == true && error?.message.contains("no socket") == true)
+    #expect(mode(path).map { $0 & S_IFMT } == S_IFREG)
+    // A link is not followed to what it points at.
+    let link = "\(directory.path)/link"
+    symlink(path, link)
+    await #expect(throws: SettingsProblem.self) { try await service(link) { _ in .json("1") }.run() }
+    #expect(mode(path) != nil)
+  }
+
+  @Test func aMissingDirectoryIsMadeForRootOnly() throws {
+    let directory = try TemporaryDirectory()
+    let inner = "\(directory.path)/run"
+    try LocalSocket.prepare("\(inner)/s.sock")
+    #expect(mode(inner).map { $0 & 0o777 } == 0o700)
+    rmdir(inner)
+  }
+
+  @Test func otherMethodsAreRefused() async throws {
+    let directory = try TemporaryDirectory()
+    let path = "\(directory.path)/s.sock"
+    try await serving(path) { _ in .json("1") } _: { _ in
+      let reply = try exchange(path, "DELETE /v1/pods HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+      #expect(reply.hasPrefix("HTTP/1.1 405 Method Not Allowed\r\n"))
+      let rubbish = try exchange(path, "\u{1}\u{2}rubbish\r\n\r\n")
+      #expect(rubbish.isEmpty || rubbish.hasPrefix("HTTP/1.1 400"))
+    }
+  }
+
+  @Test func aTakenPortIsNamed() async throws {
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let group = MultiThreadedEventLoopGroup.singleton
+    // Not an address of this machine (TEST-NET-1), so that nothing has to be taken for the test.
+    let service = HTTPService(
+      name: "health endpoint", place: .tcp(host: "192.0.2.1", port: 10248), group: group, logger: logger) { _ in .text(.ok, "ok") }
+    let error = await #expect(throws: SettingsProblem.self) { try await service.run() }
+    #expect(error?.message.hasPrefix("the health endpoint cannot listen at http://192.0.2.1:10248: ") == true)
+  }
+
+  // MARK: Raw sockets
+
+  private func named(_ path: String, _ call: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32) throws -> Int32 {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var name = sockaddr_un()
+    name.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: path.utf8) }
+    let failed = withUnsafePointer(to: &name) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+    }
+    guard descriptor >= 0, failed == 0 else { throw Failure("\(path): \(String(cString: strerror(errno)))") }
+    return descriptor
+  }
+
+  private func bindAndForget(_ path: String) throws { close(try named(path, bind)) }
+
+  private func exchange(_ path: String, _ request: String) throws -> String {
+    let descriptor = try named(path, connect)
+    defer { close(descriptor) }
+    var request = request
+    _ = request.withUTF8 { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+    shutdown(descriptor, Int32(SHUT_WR))
+    var reply: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let count = recv(descriptor, &buffer, buffer.count, 0)
+      guard count > 0 else { break }
+      reply += buffer.prefix(count)
+    }
+    return String(decoding: reply, as: UTF8.self)
+  }
+}
