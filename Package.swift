@@ -126,10 +126,10 @@ let package = Package(
       name: "PluginCrashProbe", dependencies: ["PluginHost", log], path: "Tests/PluginCrashProbe", swiftSettings: strict),
     tests("ServiceProxyTests", ["ServiceProxy", "KubeModel", log]),
     tests("PodAgentTests", ["PodAgent", "KubeModel", "CRI", "CRITesting", log, protobuf]),
-    tests("NFTablesTests", ["NFTables", "CNetfilter", "ProxyTesting", "PluginKit", "PluginAPI"], exclude: ["Snapshots"]),
+    tests("NFTablesTests", ["NFTables", "CNetfilter", "CNamespace", "ProxyTesting", "PluginKit", "PluginAPI"], exclude: ["Snapshots"]),
     tests("ProxyBehaviourTests", ["NFTables", "ProxyTesting", "PluginKit", "PluginAPI"]),
     tests("CgroupTests", ["CgroupV1", "CgroupV2", "CgroupFiles", "PluginKit", "PluginAPI"]),
-    tests("HostTests", ["swiftlet", "KubeModel", "PodAgent", "ServiceProxy", argumentParser, log] + nio),
-    tests("RuntimeTests", ["KubeModel"]),
+    tests("HostTests", ["swiftlet", "KubeModel", "CRI", "PodAgent", "ServiceProxy", argumentParser, log] + nio),
+    tests("RuntimeTests", ["KubeModel", "ProxyTesting", "CNamespace"]),
   ]
 )

@@ -87,7 +87,8 @@ struct JudgementTests {
   @Test func manifestsAreCountedAndTheirProblemsListed() {
     #expect(only(Judgement.manifests(nil, objects: 0, problems: [], failure: nil), .warning)?.fix.contains("--pod-manifest-path") == true)
     #expect(only(Judgement.manifests("/m", objects: 0, problems: [], failure: "cannot open"), .error)?.detail == "cannot open")
-    let decoded = ManifestDecoder.decode(Array("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: []}\n".utf8), file: "a.yaml")
+    let decoded = ManifestDecoder.decode(
+      Array("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: []}\n".utf8), file: "a.yaml")
     let findings = Judgement.manifests("/m", objects: 2, problems: decoded.problems, failure: nil)
     check(findings)
     #expect(findings[0] == .ok("manifests", "2 objects in /m"))

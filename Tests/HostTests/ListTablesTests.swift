@@ -6,7 +6,6 @@ import swiftlet
 struct ListTablesTests {
   private let now: Int64 = 1_700_000_300_000_000_000
 
-
   /// The cells READY, STATUS and RESTARTS.
   private func row(_ status: String) throws -> [String] {
     let items = try objects("[{metadata: {name: web}, status: \(status)}]")
@@ -70,7 +69,8 @@ struct ListTablesTests {
       try row("{phase: Pending, initContainerStatuses: [{ready: false, state: {terminated: {reason: Error}}}], \(waiting)}")[1]
         == "Init:Error")
     #expect(
-      try row("{phase: Running, initContainerStatuses: [\(done)], containerStatuses: [{ready: true, restartCount: 0, state: {running: {}}}]}")[1]
+      try row(
+        "{phase: Running, initContainerStatuses: [\(done)], containerStatuses: [{ready: true, restartCount: 0, state: {running: {}}}]}")[1]
         == "Running")
   }
 
@@ -102,9 +102,9 @@ struct ListTablesTests {
       """)
     #expect(
       ServiceListTable.table(of: items).text() == """
-        NAMESPACE   NAME   TYPE        CLUSTER-IP            PORT(S)               ENDPOINTS                              PROBLEM
+        NAMESPACE   NAME   TYPE        CLUSTER-IP            PORT(S)               ENDPOINTS                             PROBLEM
         default     web    NodePort    10.96.0.10,fd00::10   80:30080/TCP,53/UDP   10.1.0.1,10.1.0.3,10.1.0.4 + 1 more
-        default     db     ClusterIP   None                  <none>                <none>                                 spec.x: not supported yet
+        default     db     ClusterIP   None                  <none>                <none>                                spec.x: not supported yet
         """)
   }
 

@@ -41,7 +41,7 @@ struct SettingsTests {
   private static let own = """
     apiVersion: swiftlet.io/v1alpha1
     kind: SwiftletConfiguration
-    serviceClusterIPRange: ["10.97.0.0/16", "fd00:97::/112"]
+    serviceClusterIPRange: 10.97.0.0/16,fd00:97::/112
     pluginDirectories: ["/plugins/file"]
     """
 

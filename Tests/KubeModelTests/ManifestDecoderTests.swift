@@ -138,17 +138,21 @@ import Testing
 
   @Test func aFileOfMistakesIsCutButNeverHidesItsNeighbours() throws {
     let mistakes = (0..<2000).map { "  l\($0) x: b\n" }.joined()
-    let decoded = decode(configMap("a") + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n" + mistakes + "---\n" + configMap("b", "datta: {}"))
+    let decoded = decode(
+      configMap("a") + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n" + mistakes + "---\n"
+        + configMap("b", "datta: {}"))
     #expect(decoded.objects.map(\.metadata.name) == ["a"])
     #expect(decoded.problems.count == 102)
     #expect(decoded.reports("datta", "did you mean data?"))
     #expect(try #require(decoded.problems.last).reason == "1900 further errors and 0 further warnings are not shown")
   }
 
-  @Test func documentsAreCounted() {
+  @Test func documentsAreCounted() throws {
     let results = YAMLParser(limits: YAMLLimits(maxDocuments: 2)).documents(in: Array("a: 1\n---\nb: 1\n---\nc: 1\n---\nd: 1\n".utf8))
-    #expect(results.count == 3)
-    #expect(throws: YAMLError(line: 4, column: 1, reason: "the file has more than 2 documents, the rest is not read")) { try results[2].get() }
+    try #require(results.count == 3)
+    #expect(throws: YAMLError(line: 4, column: 1, reason: "the file has more than 2 documents, the rest is not read")) {
+      try results[2].get()
+    }
   }
 
   @Test func decodingTwiceGivesTheSame() {

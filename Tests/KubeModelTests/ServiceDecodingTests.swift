@@ -28,6 +28,7 @@ import Testing
     #expect(service.spec.clusterIPs == [first, try #require(IPAddress("fd00::1"))])
     #expect(service.spec.clusterIP == first)
     #expect(service.spec.loadBalancerSourceRanges.map(\.description) == ["10.0.0.0/8", "192.168.0.0/16"])
+    try #require(service.spec.ports.count == 2)
     #expect(service.spec.ports[0] == ServicePort(name: "http", port: 80, targetPort: .string("web"), nodePort: 30080, appProtocol: "http"))
     #expect(service.spec.ports[1] == ServicePort(name: "dns", protocol: .udp, port: 53, targetPort: .int(5353)))
     #expect(service.spec.sessionAffinity == .clientIP)
@@ -128,6 +129,7 @@ import Testing
     #expect(decoded.problems.isEmpty, "\(decoded.lines)")
     let slice = try #require(decoded.slice)
     #expect(slice.serviceName == "s")
+    try #require(slice.endpoints.count == 2)
     #expect(
       slice.ports == [EndpointPort(name: "http", port: 80, appProtocol: "http"), EndpointPort(name: "dns", protocol: .udp, port: 53)])
     #expect(

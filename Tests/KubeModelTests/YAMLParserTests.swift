@@ -20,6 +20,7 @@ import Testing
       Issue.record("not a list")
       return
     }
+    try #require(items.count == 2)
     #expect((items[0].line, items[0].column) == (4, 5))
     #expect((items[1].line, items[1].column) == (5, 7))
   }
@@ -48,7 +49,7 @@ import Testing
 
   @Test func aBrokenDocumentLeavesTheOthersReadable() throws {
     let documents = results("a: 1\n---\nb: [1\n---\nc: 3\n")
-    #expect(documents.count == 3)
+    try #require(documents.count == 3)
     #expect(TreeValue(try documents[0].get().root) == ["a": 1])
     #expect(throws: YAMLError.self) { try documents[1].get() }
     #expect(TreeValue(try documents[2].get().root) == ["c": 3])
@@ -77,7 +78,7 @@ import Testing
     let document = try #require(results("a: {b: [x, {k: 1, z: 2, k: 3}]}\nc: 1\na: 2\n").first).get()
     #expect(document.faults.map(\.fieldPath) == ["a.b[1].k", "a"])
     #expect(document.faults.map(\.line) == [1, 3])
-    #expect(document.faults[1].reason == "duplicate key, first given on line 1")
+    #expect(document.faults.last?.reason == "duplicate key, first given on line 1")
   }
 
   @Test func duplicateKeysAreFoundInLargeMappings() throws {
@@ -121,7 +122,7 @@ import Testing
 
   @Test func largeStreamsAreRefusedBeforeParsing() throws {
     let documents = YAMLParser().documents(in: [UInt8](repeating: UInt8(ascii: "["), count: 10_000_000))
-    #expect(documents.count == 1)
+    try #require(documents.count == 1)
     let error = try #require(failure("a: 1", limits: YAMLLimits(maxBytes: 3)))
     #expect(error.reason == "the file has 4 bytes, the limit is 3")
     #expect(throws: YAMLError(line: 1, column: 1, reason: "the file has 10000000 bytes, the limit is 3145728")) { try documents[0].get() }
@@ -142,7 +143,7 @@ import Testing
   @Test func aBadByteIsPlaced() throws {
     let bytes = Array("a: 1\nb: 2\n---\nc: 3\nd: x".utf8) + [0xFF] + Array("y\n---\ne: 5\n".utf8)
     let documents = YAMLParser().documents(in: bytes)
-    #expect(documents.count == 3)
+    try #require(documents.count == 3)
     let error = #expect(throws: YAMLError.self) { try documents[1].get() }
     #expect(error?.line == 5)
     #expect(error?.column == 5)

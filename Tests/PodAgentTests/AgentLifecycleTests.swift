@@ -42,7 +42,8 @@ import Testing
     await node.start()
     try await node.becomesReady("web")
     #expect(
-      node.journal.lines.filter { $0.hasPrefix("StartContainer") } == ["first", "second", "main"].map { "StartContainer default/web/\($0)" })
+      node.journal.lines.filter { $0.hasPrefix("StartContainer") }
+        == ["first", "second", "main"].map { "StartContainer default/web/\($0)" })
     #expect(await node.status("web")?.isInitialized == true)
     await node.stop()
   }

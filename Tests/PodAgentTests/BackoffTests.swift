@@ -86,7 +86,12 @@ import Testing
     #expect(CrashBackoff.Settings(initial: .seconds(60), maximum: .seconds(5)).maximum == .seconds(60))
   }
 
-  @Test func aDurationTooLongForNanosecondsIsCut() {
+  @Test func aWaitTooLongToCountIsForEver() {
+    var backoff = CrashBackoff(settings: .init(initial: .seconds(Int64.max), maximum: .seconds(Int64.max)))
+    backoff.observe(exit(0))
+    let second = exit(1)
+    backoff.observe(second)
+    #expect(backoff.retryTime(after: second) == Int64.max)
     #expect(Duration.seconds(Int64.max).wholeNanoseconds == Int64.max)
     #expect(Duration.milliseconds(1500).wholeNanoseconds == 1_500_000_000)
   }

@@ -157,7 +157,8 @@ extension RuntimeTests {
       }
     }
 
-    /// The one that goes serves a page that says so from its SIGTERM on: no new connection may ever see it.
+    /// The one that goes serves a page that says so from its SIGTERM on: no connection made after that may see it. One that was
+    /// made before may, and as they come one after the other there is one such at most.
     @Test func noConnectionFailsWhileOneOfTwoPodsIsDeleted() async throws {
       let leaving = Manifests.pod(
         "leaving", labels: ["app": "web"],
@@ -182,7 +183,8 @@ extension RuntimeTests {
         let failures = replies.filter { $0.text == nil }
         #expect(failures == [], "of \(replies.count) connections")
         let names = replies.compactMap(\.text)
-        #expect(Set(names) == ["hello from stays", "hello from leaving"], "both answered, and none after SIGTERM")
+        #expect(names.contains("hello from leaving") && names.contains("hello from stays"), "both answered")
+        #expect(names.count { $0 == "late" } <= 1, "none after SIGTERM")
         #expect(names.suffix(100).allSatisfy { $0 == "hello from stays" })
       }
     }

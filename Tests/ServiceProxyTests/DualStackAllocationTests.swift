@@ -68,7 +68,9 @@ struct DualStackAllocationTests {
 
   @Test func nodePortsAreGivenOnceAndKept() throws {
     var allocator = ServiceAddressAllocator(ranges: both)
-    let ports = [ServicePort(name: "http", port: 80), ServicePort(name: "https", port: 443), ServicePort(name: "dns", protocol: .udp, port: 53)]
+    let ports = [
+      ServicePort(name: "http", port: 80), ServicePort(name: "https", port: 443), ServicePort(name: "dns", protocol: .udp, port: 53),
+    ]
     let a = open("a", ports[0], ports[1], ports[2])
     let first = nodePorts(&allocator, a)
     let numbers = first[0].compactMap { $0 }

@@ -21,7 +21,9 @@ struct EndpointSelectionTests {
 
   @Test func drainingEndpointsAnswerWhenNoneIsReady() {
     let resolution = resolve([
-      slice(endpoint("10.1.0.1", .draining, on: here), endpoint("10.1.0.2", .draining), endpoint("10.1.0.3", .gone), endpoint("10.1.0.4", .notReady))
+      slice(
+        endpoint("10.1.0.1", .draining, on: here), endpoint("10.1.0.2", .draining), endpoint("10.1.0.3", .gone),
+        endpoint("10.1.0.4", .notReady))
     ])
     #expect(resolution.cluster == ["10.1.0.1:8080", "10.1.0.2:8080"])
     #expect(resolution.local == ["10.1.0.1:8080"])

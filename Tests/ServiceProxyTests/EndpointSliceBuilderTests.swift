@@ -26,7 +26,8 @@ struct EndpointSliceBuilderTests {
     let slices = builder.slices(
       for: web(),
       pods: [
-        pod("2", ["10.1.0.2"]), pod("1", ["10.1.0.1"], labels: ["app": "web", "tier": "front"]), pod("3", ["10.1.0.3"], labels: ["app": "db"]),
+        pod("2", ["10.1.0.2"]), pod("1", ["10.1.0.1"], labels: ["app": "web", "tier": "front"]),
+        pod("3", ["10.1.0.3"], labels: ["app": "db"]),
         pod("4", ["10.1.0.4"], labels: [:]), pod("5", ["10.1.0.5"], namespace: "other"), pod("6", []),
       ])
     let slice = try #require(slices.first)
@@ -84,7 +85,8 @@ struct EndpointSliceBuilderTests {
       ])
     #expect(
       slices.map(\.metadata.name) == ["web-ipv4-http-8080.metrics-9100", "web-ipv4-http-8081.metrics-9100", "web-ipv4-metrics-9100"])
-    #expect(slices.map { $0.endpoints.map(\.addresses) } == [[[ip("10.1.0.1")], [ip("10.1.0.3")]], [[ip("10.1.0.2")]], [[ip("10.1.0.4")]]])
+    #expect(
+      slices.map { $0.endpoints.map(\.addresses) } == [[[ip("10.1.0.1")], [ip("10.1.0.3")]], [[ip("10.1.0.2")]], [[ip("10.1.0.4")]]])
   }
 
   @Test func slicesOfPodsThatLackDifferentPortsHaveDifferentNames() {

@@ -93,7 +93,8 @@ struct FrontendConflictTests {
   @Test func anotherPortOfTheSameServiceIsStillProgrammed() throws {
     let ports = [ServicePort(name: "http", port: 80, nodePort: 30080), ServicePort(name: "https", port: 443, nodePort: 30443)]
     let table = table(
-      service("a", ["10.96.0.1"], ports: [ports[0]]) { $0.type = .nodePort }, service("b", ["10.96.0.2"], ports: ports) { $0.type = .nodePort })
+      service("a", ["10.96.0.1"], ports: [ports[0]]) { $0.type = .nodePort },
+      service("b", ["10.96.0.2"], ports: ports) { $0.type = .nodePort })
     #expect(try #require(table.report(of: "default/b")).ports.map(\.key) == ["default/b:https/TCP/4"])
   }
 }

@@ -14,7 +14,7 @@ struct ProxyLoopCommitTests {
   @Test func commitReturnsWhenTheKernelHasIt() async {
     await LoopUnderTest.loaded { test in
       await test.backend.hold()
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
       async let committed = test.loop.commit(within: .seconds(5))
       #expect(await eventually { test.sleep.lengths == [.seconds(5)] })
       await test.backend.release()
@@ -27,7 +27,7 @@ struct ProxyLoopCommitTests {
   @Test func commitGivesUpAtItsLimitAndLeavesOthersWaiting() async {
     await LoopUnderTest.loaded { test in
       await test.backend.hold()
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
       async let short = test.loop.commit(within: .seconds(1))
       async let long = test.loop.commit(within: .seconds(60))
       #expect(await eventually { test.sleep.lengths == [.seconds(1), .seconds(60)] })
@@ -43,11 +43,11 @@ struct ProxyLoopCommitTests {
   @Test func aChangeAfterTheCallIsNotWaitedFor() async {
     await LoopUnderTest.loaded { test in
       await test.backend.hold()
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
       #expect(await eventually { await test.batches().count == 2 })
       async let first = test.loop.commit(within: .seconds(5))
       #expect(await eventually { test.sleep.lengths == [.seconds(5)] })
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.2")))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.2")))])
       async let second = test.loop.commit(within: .seconds(6))
       #expect(await eventually { test.sleep.lengths == [.seconds(5), .seconds(6)] })
       await test.backend.release()
@@ -60,7 +60,7 @@ struct ProxyLoopCommitTests {
   @Test func commitWaitsOverAFailure() async {
     await LoopUnderTest.loaded { test in
       await test.backend.answer(.fail("no"))
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
       async let committed = test.loop.commit(within: .seconds(5))
       #expect(await eventually { test.sleep.lengths == [.milliseconds(250), .seconds(5)] })
       test.sleep.wake(.milliseconds(250))
@@ -71,7 +71,7 @@ struct ProxyLoopCommitTests {
   @Test func theEndOfTheLoopEndsEveryWait() async {
     let test = LoopUnderTest()
     let run = Task { await test.loop.run() }
-    await test.loop.submit([.service(service())])
+    test.loop.submit([.service(service())])
     async let waiting = test.loop.commit(within: .seconds(5))
     #expect(await eventually { test.sleep.lengths == [.seconds(5)] })
     run.cancel()
@@ -79,8 +79,11 @@ struct ProxyLoopCommitTests {
     #expect(await !waiting)
     #expect(await eventually { test.sleep.lengths.isEmpty })
     // Who comes later does not wait at all.
-    #expect(await !test.loop.commit(within: .seconds(7)))
+    let late = Task { await test.loop.commit(within: .seconds(7)) }
+    await quiesce()
     #expect(test.sleep.lengths.isEmpty)
+    test.sleep.wake(.seconds(7))
+    #expect(await !late.value)
   }
 
   @Test func cancellationEndsARetryWait() async {

@@ -7,7 +7,7 @@ struct ProxyLoopFailureTests {
   @Test func aFailedBatchIsFollowedByAFullLoadAfterAWait() async {
     await LoopUnderTest.loaded { test in
       await test.backend.answer(.fail("EBUSY"), .fail("EBUSY again"))
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
       #expect(await eventually { test.sleep.lengths == [.milliseconds(250)] })
       var status = await test.loop.status
       #expect(status.consecutiveFailures == 1 && status.committedGeneration == 1)
@@ -30,9 +30,9 @@ struct ProxyLoopFailureTests {
   @Test func changesDuringTheWaitAreInTheNextLoad() async {
     await LoopUnderTest.loaded { test in
       await test.backend.answer(.fail("no"))
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
       #expect(await eventually { test.sleep.lengths.count == 1 })
-      await test.loop.submit([.serviceRemoved("default/web")])
+      test.loop.submit([.serviceRemoved("default/web")])
       test.sleep.wake(.milliseconds(250))
       #expect(await eventually { await test.loop.status.committedGeneration == 3 })
       #expect(await test.batches().last?.upserts == [])
@@ -49,7 +49,7 @@ struct ProxyLoopFailureTests {
     await LoopUnderTest.loaded { test in
       let key = "default/web:/TCP/4"
       await test.backend.answer(.failing([key: "set is full"]), .failing([key: "still full"]))
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1"))), .service(service("b", ["10.96.0.2"]))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1"))), .service(service("b", ["10.96.0.2"]))])
       #expect(await eventually { await test.loop.status.failures == [key: "set is full"] })
       // The rest of the batch stands: no full load, and nobody has to wait for the port.
       #expect(await test.loop.commit(within: .seconds(1)))
@@ -71,9 +71,9 @@ struct ProxyLoopFailureTests {
     await LoopUnderTest.loaded { test in
       let key = "default/web:/TCP/4"
       await test.backend.answer(.failing([key: "set is full"]))
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
       #expect(await eventually { await test.loop.status.failures.count == 1 })
-      await test.loop.submit([.serviceRemoved("default/web")])
+      test.loop.submit([.serviceRemoved("default/web")])
       #expect(await eventually { await test.loop.status.failures.isEmpty })
     }
   }

@@ -122,7 +122,7 @@ struct LoopUnderTest {
   /// With one Service loaded.
   static func loaded(_ body: (LoopUnderTest) async throws -> Void) async rethrows {
     try await running { test in
-      await test.loop.submit([.service(service())])
+      test.loop.submit([.service(service())])
       await test.loop.sourcesAreComplete()
       _ = await eventually { await test.loop.status.isLoaded }
       try await body(test)

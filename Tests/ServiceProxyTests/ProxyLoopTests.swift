@@ -6,10 +6,10 @@ import Testing
 struct ProxyLoopTests {
   @Test func nothingIsProgrammedBeforeEverySourceIsKnown() async {
     await LoopUnderTest.running { test in
-      await test.loop.submit([.service(service("a", ["10.96.0.1"]))])
+      test.loop.submit([.service(service("a", ["10.96.0.1"]))])
       await quiesce()
       #expect(await test.batches().isEmpty)
-      await test.loop.submit([.service(service("b", ["10.96.0.2"]))])
+      test.loop.submit([.service(service("b", ["10.96.0.2"]))])
       await test.loop.sourcesAreComplete()
       #expect(await eventually { await test.loop.status.isLoaded })
       let batches = await test.batches()
@@ -28,7 +28,7 @@ struct ProxyLoopTests {
 
   @Test func aChangeGoesOutAtOnceWhenIdle() async {
     await LoopUnderTest.loaded { test in
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
       #expect(await eventually { await test.batches().count == 2 })
       let batch = await test.batches()[1]
       #expect(!batch.reset && batch.generation == 2)
@@ -42,10 +42,10 @@ struct ProxyLoopTests {
   @Test func changesDuringASyncGoOutTogether() async {
     await LoopUnderTest.loaded { test in
       await test.backend.hold()
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
       #expect(await eventually { await test.batches().count == 2 })
-      for number in 2...9 { await test.loop.submit([.slice(slice(endpoint("10.1.0.\(number)")))]) }
-      await test.loop.submit([.service(service("b", ["10.96.0.2"]))])
+      for number in 2...9 { test.loop.submit([.slice(slice(endpoint("10.1.0.\(number)")))]) }
+      test.loop.submit([.service(service("b", ["10.96.0.2"]))])
       #expect(await test.batches().count == 2)
       await test.backend.release()
       #expect(await eventually { await test.loop.status.committedGeneration == 3 })
@@ -59,7 +59,7 @@ struct ProxyLoopTests {
 
   @Test func aChangeWithoutEffectIsCommittedWithoutABatch() async {
     await LoopUnderTest.loaded { test in
-      await test.loop.submit([.slice(slice(endpoint("10.1.0.1", .notReady)))])
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1", .notReady)))])
       #expect(await test.loop.commit(within: .seconds(1)))
       #expect(await test.batches().count == 1)
     }
@@ -70,7 +70,7 @@ struct ProxyLoopTests {
       let many = (0..<(ProxyLoop.fullLoadBound + 1)).map { number in
         ServiceChange.service(service("s\(number)", ["10.96.\(number / 250).\(number % 250 + 1)"]))
       }
-      await test.loop.submit(many)
+      test.loop.submit(many)
       await test.loop.sourcesAreComplete()
       #expect(await eventually { await test.loop.status.isLoaded })
       #expect(await test.batches().map(\.upserts.count) == [ProxyLoop.fullLoadBound, 1])
@@ -81,7 +81,7 @@ struct ProxyLoopTests {
     await LoopUnderTest.loaded { test in
       #expect(await eventually { test.settles.current >= 1 })
       let before = test.settles.current
-      await test.loop.submit([.service(service { $0.sessionAffinity = .clientIP })])
+      test.loop.submit([.service(service { $0.sessionAffinity = .clientIP })])
       #expect(await eventually { test.settles.current > before })
       #expect(await test.loop.issues()["default/web"]?.map(\.fieldPath) == ["spec.sessionAffinity"])
       #expect(await test.loop.issues(of: "default/web").count == 1)

@@ -99,4 +99,13 @@ struct ServiceAddressAllocatorTests {
     #expect(services[1].spec.clusterIPs == [ip("10.96.0.9")] && services[1].spec.ports[0].nodePort == 30001)
     #expect(services[0].spec.clusterIPs != [ip("10.96.0.9")] && services[0].spec.ports[0].nodePort != 30001)
   }
+
+  @Test func aServiceThatMayComeBackKeepsItsAddressFree() {
+    let mine = service("a", [])
+    var allocator = ServiceAddressAllocator(ranges: [cidr("10.96.0.0/30")])
+    let before = allocator.assign([mine]).services
+    // The only address there is stays with "a" while its file cannot be read.
+    #expect(allocator.assign([service("b", [])], forgetting: false).issues["default/b"]?.count == 1)
+    #expect(allocator.assign([mine, service("b", [])]).services[0] == before[0])
+  }
 }

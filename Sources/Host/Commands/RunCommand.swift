@@ -15,7 +15,9 @@ struct RunCommand: AsyncParsableCommand {
 
   func run() async throws {
     var (settings, warnings) = try options.settings()
-    guard geteuid() == 0 else { throw SettingsProblem("swiftlet run must be started as root: it mounts, makes cgroups and programs the kernel") }
+    guard geteuid() == 0 else {
+      throw SettingsProblem("swiftlet run must be started as root: it mounts, makes cgroups and programs the kernel")
+    }
     try settings.makeDirectories()
     settings.resolveDirectories()
     var logger = Logger(label: "swiftlet") { [settings] label in

@@ -5,7 +5,7 @@ import ServiceProxy
 /// Keeps the addresses given to Services over a restart. A file that cannot be read is set aside, not fatal: the same
 /// addresses follow from the names in nearly every case.
 package struct AssignmentFile: Sendable {
-  let path: String
+  package let path: String
 
   package init(path: String) { self.path = path }
 

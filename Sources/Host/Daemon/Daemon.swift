@@ -7,7 +7,6 @@ import PluginHost
 import PodAgent
 import ServiceLifecycle
 import ServiceProxy
-import UnixSignals
 
 /// The daemon: loads the backends, puts the parts together, runs them until a signal. Pods and rules outlive it.
 struct Daemon {
@@ -18,6 +17,7 @@ struct Daemon {
     // One thread for all sockets: a node agent moves little data, and each thread costs memory.
     NIOSingletons.groupLoopCountSuggestion = 1
     let lock = try InstanceLock(stateDirectory: settings.rootDirectory)
+    let stopSignals = await StopSignals()
     let loading = BackendLoading(settings: settings, logger: logger)
     try await keeping(try await loading.proxy()) { proxySelection in
       try await keeping(try await loading.cgroup()) { cgroupSelection in
@@ -25,7 +25,7 @@ struct Daemon {
         let cgroups = cgroupSelection.chosen.flatMap { CgroupPluginAdapter($0) }
         try await proxyBackend?.start()
         try await cgroups?.start()
-        try await serve(proxyBackend, cgroups)
+        try await serve(proxyBackend, cgroups, until: stopSignals)
       }
     }
     logger.info("stopped; pods and Service rules stay as they are")
@@ -44,7 +44,7 @@ struct Daemon {
     await selection.chosen?.close()
   }
 
-  private func serve(_ proxyBackend: ProxyPluginAdapter?, _ cgroups: CgroupPluginAdapter?) async throws {
+  private func serve(_ proxyBackend: ProxyPluginAdapter?, _ cgroups: CgroupPluginAdapter?, until stopSignals: StopSignals) async throws {
     let nodeName = settings.hostnameOverride ?? NodeInspection.hostName()
     var deadlines = CRIDeadlines()
     deadlines.request = settings.runtimeRequestTimeout
@@ -81,7 +81,9 @@ struct Daemon {
       metadata: ["node": "\(nodeName)", "runtime": "\(settings.runtimeEndpoint)", "manifests": "\(settings.podManifestPath ?? "none")"])
     let serviceGroup = ServiceGroup(
       configuration: .init(
-        services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+        services: services.map { .init(service: $0) }
+          + [.init(service: stopSignals, successTerminationBehavior: .gracefullyShutdownGroup)],
+        logger: quiet))
     try await serviceGroup.run()
     runtime.close()
   }

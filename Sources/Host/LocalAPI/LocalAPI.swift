@@ -45,7 +45,8 @@ struct LocalAPI: Sendable {
     let age = Duration.nanoseconds(SystemClock.now() - max(runtime.lastRelist, startedAt))
     let stale = age > PodAgent.healthyWithoutRelist
     checks.append(
-      Check(name: "syncloop", problem: stale ? "no list of the runtime for \(age.components.seconds) s: \(runtime.error ?? "it hangs")" : nil))
+      Check(
+        name: "syncloop", problem: stale ? "no list of the runtime for \(age.components.seconds) s: \(runtime.error ?? "it hangs")" : nil))
     if let proxy {
       let status = await proxy.status
       checks.append(Check(name: "proxy", problem: status.consecutiveFailures >= 5 ? status.lastError : nil))

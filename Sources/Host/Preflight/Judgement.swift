@@ -53,7 +53,9 @@ package enum Judgement {
       "swap", "\(devices) in use: memory limits are less exact", fix: "swapoff -a, or accept it: containers get no swap of their own")
   }
 
-  package static func runtimeConditions(name: String, version: String, conditions: [(type: String, isMet: Bool, message: String)]) -> [Finding] {
+  package static func runtimeConditions(name: String, version: String, conditions: [(type: String, isMet: Bool, message: String)])
+    -> [Finding]
+  {
     var findings: [Finding] = [.ok("runtime", "\(name) \(version)")]
     for condition in conditions where !condition.isMet {
       findings.append(

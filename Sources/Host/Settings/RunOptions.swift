@@ -64,10 +64,13 @@ package struct SettingsOptions: ParsableArguments {
   @Option(name: .long, help: ArgumentHelp("Logs of containers.", valueName: "dir"), completion: .directory)
   var podLogDir: String?
 
-  @Option(name: .long, help: ArgumentHelp("Addresses for Services without one; one range per IP family, comma separated.", valueName: "cidr"))
+  @Option(
+    name: .long, help: ArgumentHelp("Addresses for Services without one; one range per IP family, comma separated.", valueName: "cidr"))
   var serviceClusterIpRange: String?
 
-  @Option(name: .long, help: ArgumentHelp("Networks of pods, comma separated; traffic to Services from elsewhere is masqueraded.", valueName: "cidr"))
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Networks of pods, comma separated; traffic to Services from elsewhere is masqueraded.", valueName: "cidr"))
   var clusterCidr: String?
 
   @Option(name: .long, help: ArgumentHelp("Address the health endpoint listens on.", valueName: "address"))
@@ -88,7 +91,9 @@ package struct SettingsOptions: ParsableArguments {
   @Option(name: .long, help: "Form of the log: text or json.", completion: .list(["text", "json"]))
   var logFormat: String?
 
-  @Option(name: .long, help: "Least level that is logged: debug, info, warning or error.", completion: .list(["debug", "info", "warning", "error"]))
+  @Option(
+    name: .long, help: "Least level that is logged: debug, info, warning or error.",
+    completion: .list(["debug", "info", "warning", "error"]))
   var logLevel: String?
 
   @OptionGroup var socket: SocketOption

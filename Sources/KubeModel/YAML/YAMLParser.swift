@@ -49,7 +49,7 @@ public struct YAMLParser: Sendable {
     yaml_parser_set_input_string(parser, input.baseAddress, input.count)
 
     var results: [Result<YAMLDocument, YAMLError>] = []
-    var builder = YAMLTreeBuilder(limits: limits, linesBefore: linesBefore)
+    let builder = YAMLTreeBuilder(limits: limits, linesBefore: linesBefore)
     var event = yaml_event_t()
     while true {
       guard yaml_parser_parse(parser, &event) == 1 else {

@@ -1,22 +1,46 @@
 internal import CLibYAML
 
 /// Builds one tree after the other from libyaml's events. The stack is explicit: depth in the input costs no stack here.
-struct YAMLTreeBuilder {
-  private struct Frame {
+///
+/// A class, and so are its frames: a collection under construction has one owner and grows in place.
+/// Used by one call on one thread only.
+final class YAMLTreeBuilder {
+  private final class Frame {
+    let isMapping: Bool
+    let anchor: String?
+    let line: Int32
+    let column: Int32
     var items: [YAMLNode] = []
     var pairs: [YAMLPair] = []
-    var isMapping: Bool
-    var anchor: String?
-    var line: Int32
-    var column: Int32
     /// The key whose value comes next.
     var key: (text: String, line: Int32, column: Int32)?
     /// Filled once a mapping is large enough for a linear search to hurt.
-    var keyIndex: [String: Int] = [:]
+    private var keyIndex: [String: Int] = [:]
     /// What `<<` brought in; explicit keys win over these.
     var merged: [YAMLPair] = []
     var count = 1
     var height = 1
+
+    private static let linearSearchLimit = 12
+
+    init(isMapping: Bool, anchor: String?, line: Int32, column: Int32) {
+      self.isMapping = isMapping
+      self.anchor = anchor
+      self.line = line
+      self.column = column
+    }
+
+    func append(_ pair: YAMLPair) {
+      pairs.append(pair)
+      guard pairs.count > Frame.linearSearchLimit else { return }
+      if keyIndex.isEmpty {
+        for (index, pair) in pairs.enumerated() { keyIndex[pair.key] = index }
+      } else {
+        keyIndex[pair.key] = pairs.count - 1
+      }
+    }
+
+    func index(of key: String) -> Int? { keyIndex.isEmpty ? pairs.firstIndex { $0.key == key } : keyIndex[key] }
   }
 
   private struct Anchor {
@@ -24,8 +48,6 @@ struct YAMLTreeBuilder {
     var count: Int
     var height: Int
   }
-
-  private static let linearSearchLimit = 12
 
   private let limits: YAMLLimits
   private let linesBefore: Int32
@@ -41,7 +63,7 @@ struct YAMLTreeBuilder {
   }
 
   /// The finished document, nil where it holds nothing. The builder is ready for the next one.
-  mutating func finishDocument() -> YAMLDocument? {
+  func finishDocument() -> YAMLDocument? {
     defer {
       root = nil
       faults = []
@@ -52,7 +74,7 @@ struct YAMLTreeBuilder {
     return YAMLDocument(root: root, faults: faults)
   }
 
-  mutating func take(_ event: yaml_event_t) throws(YAMLError) {
+  func take(_ event: yaml_event_t) throws(YAMLError) {
     let (line, column) = place(event.start_mark)
     switch event.type {
     case YAML_SCALAR_EVENT:
@@ -76,7 +98,7 @@ struct YAMLTreeBuilder {
 
   // MARK: Collections
 
-  private mutating func open(_ frame: Frame) throws(YAMLError) {
+  private func open(_ frame: Frame) throws(YAMLError) {
     if let last = frames.last, last.isMapping, last.key == nil {
       let found = frame.isMapping ? "mapping (is this a template whose {{ }} are not filled in?)" : "list"
       throw failure(frame.line, frame.column, "a mapping key must be a text, not a \(found)")
@@ -87,15 +109,15 @@ struct YAMLTreeBuilder {
     frames.append(frame)
   }
 
-  private mutating func close() throws(YAMLError) {
-    guard var frame = frames.popLast() else { return }
-    for pair in frame.merged where index(of: pair.key, in: frame) == nil { append(pair, to: &frame) }
+  private func close() throws(YAMLError) {
+    guard let frame = frames.popLast() else { return }
+    for pair in frame.merged where frame.index(of: pair.key) == nil { frame.append(pair) }
     let content: YAMLNode.Content = frame.isMapping ? .mapping(frame.pairs) : .sequence(frame.items)
     let node = YAMLNode(content: content, line: frame.line, column: frame.column)
     try add(node, anchor: frame.anchor, count: frame.count, height: frame.height)
   }
 
-  private mutating func alias(_ name: String, line: Int32, column: Int32) throws(YAMLError) {
+  private func alias(_ name: String, line: Int32, column: Int32) throws(YAMLError) {
     guard let anchor = anchors[name] else {
       throw failure(line, column, "the alias *\(name) stands for no finished anchor of this document")
     }
@@ -110,49 +132,31 @@ struct YAMLTreeBuilder {
   }
 
   /// Puts a finished node where it belongs: the root, a list item, a mapping's key or value.
-  private mutating func add(_ node: YAMLNode, anchor: String?, count: Int, height: Int) throws(YAMLError) {
+  private func add(_ node: YAMLNode, anchor: String?, count: Int, height: Int) throws(YAMLError) {
     if let anchor { anchors[anchor] = Anchor(node: node, count: count, height: height) }
-    guard !frames.isEmpty else {
+    guard let frame = frames.last else {
       root = node
       return
     }
-    let top = frames.count - 1
-    frames[top].count += count
-    frames[top].height = max(frames[top].height, height + 1)
-    guard frames[top].isMapping else {
-      frames[top].items.append(node)
+    frame.count += count
+    frame.height = max(frame.height, height + 1)
+    guard frame.isMapping else {
+      frame.items.append(node)
       return
     }
-    guard let key = frames[top].key else {
-      frames[top].key = (try keyText(node), node.line, node.column)
+    guard let key = frame.key else {
+      frame.key = (try keyText(node), node.line, node.column)
       return
     }
-    frames[top].key = nil
+    frame.key = nil
     if key.text == "<<", isMergeValue(node) {
-      merge(node, into: &frames[top])
-      return
-    }
-    if let first = index(of: key.text, in: frames[top]) {
-      let place = frames[top].pairs[first].line
+      merge(node, into: frame)
+    } else if let first = frame.index(of: key.text) {
+      let place = frame.pairs[first].line
       faults.append(failure(key.line, key.column, path: path(to: key.text), "duplicate key, first given on line \(place)"))
-      return
-    }
-    append(YAMLPair(key: key.text, value: node, line: key.line, column: key.column), to: &frames[top])
-  }
-
-  private func append(_ pair: YAMLPair, to frame: inout Frame) {
-    frame.pairs.append(pair)
-    let count = frame.pairs.count
-    guard count > YAMLTreeBuilder.linearSearchLimit else { return }
-    if frame.keyIndex.isEmpty {
-      for (index, pair) in frame.pairs.enumerated() { frame.keyIndex[pair.key] = index }
     } else {
-      frame.keyIndex[pair.key] = count - 1
+      frame.append(YAMLPair(key: key.text, value: node, line: key.line, column: key.column))
     }
-  }
-
-  private func index(of key: String, in frame: Frame) -> Int? {
-    frame.keyIndex.isEmpty ? frame.pairs.firstIndex { $0.key == key } : frame.keyIndex[key]
   }
 
   // MARK: Keys and merging
@@ -179,10 +183,10 @@ struct YAMLTreeBuilder {
     }
   }
 
-  private func merge(_ node: YAMLNode, into frame: inout Frame) {
+  private func merge(_ node: YAMLNode, into frame: Frame) {
     switch node.content {
     case .mapping(let pairs): frame.merged.append(contentsOf: pairs)
-    case .sequence(let items): for item in items { merge(item, into: &frame) }
+    case .sequence(let items): for item in items { merge(item, into: frame) }
     case .scalar: break
     }
   }

@@ -97,12 +97,17 @@ public enum ResourceLimits {
 
   /// One CPU is 1024 shares.
   public static func shares(milliCPU: Int64) -> UInt64 {
-    min(max(UInt64(clamping: milliCPU) * 1024 / 1000, leastShares), mostShares)
+    min(max(scaled(milliCPU, by: 1024), leastShares), mostShares)
   }
 
   /// Microseconds per `period` microseconds.
   public static func quota(milliCPU: Int64, period: UInt64) -> UInt64 {
-    max(UInt64(clamping: milliCPU) * period / 1000, leastQuota)
+    max(scaled(milliCPU, by: period), leastQuota)
+  }
+
+  /// Wide, because a manifest may ask for any number of CPUs.
+  private static func scaled(_ milliCPU: Int64, by factor: UInt64) -> UInt64 {
+    UInt64(clamping: UInt128(UInt64(clamping: milliCPU)) * UInt128(factor) / 1000)
   }
 
   /// Who the kernel kills first when memory runs out, as upstream: guaranteed pods last, best effort first, others by the

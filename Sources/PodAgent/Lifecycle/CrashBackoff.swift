@@ -41,7 +41,7 @@ public struct CrashBackoff: Sendable, Hashable {
 
   /// When the container may be started again, in nanoseconds since the epoch.
   public func retryTime(after container: ObservedContainer) -> Int64 {
-    container.finishedAt + delay(of: container.name).wholeNanoseconds
+    delay(of: container.name).after(container.finishedAt)
   }
 
   /// The wait after the exits counted so far. The first exit restarts at once, as upstream: its back-off starts with the
@@ -66,5 +66,11 @@ extension Duration {
     let (seconds, attoseconds) = components
     let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
     return overflow ? Int64.max : scaled.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
+  }
+
+  /// This long after a time in nanoseconds since the epoch; for ever where that cannot be counted.
+  package func after(_ time: Int64) -> Int64 {
+    let (sum, overflow) = time.addingReportingOverflow(wholeNanoseconds)
+    return overflow ? Int64.max : sum
   }
 }

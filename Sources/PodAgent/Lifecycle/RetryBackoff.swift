@@ -22,7 +22,7 @@ public struct RetryBackoff: Sendable, Hashable {
     let count = (failures[name]?.count ?? 0) + 1
     var delay = initial
     for _ in 1..<max(count, 1) where delay < maximum { delay *= 2 }
-    failures[name] = Failure(count: count, retryAt: now + min(delay, maximum).wholeNanoseconds, problem: problem)
+    failures[name] = Failure(count: count, retryAt: min(delay, maximum).after(now), problem: problem)
   }
 
   public mutating func succeeded(_ name: String) { failures[name] = nil }

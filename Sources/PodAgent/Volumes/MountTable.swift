@@ -1,4 +1,4 @@
-/// The mounts of this mount namespace, from /proc/self/mountinfo.
+/// The mounts of the calling thread's mount namespace, from /proc/thread-self/mountinfo.
 package struct MountTable: Sendable {
   /// In the order they were mounted.
   package let targets: [String]
@@ -11,7 +11,7 @@ package struct MountTable: Sendable {
   }
 
   package static func current() throws(SystemError) -> MountTable {
-    MountTable(mountinfo: try Files.text("/proc/self/mountinfo"))
+    MountTable(mountinfo: try Files.text("/proc/thread-self/mountinfo"))
   }
 
   package func contains(_ path: String) -> Bool { targets.contains(path) }

@@ -19,7 +19,9 @@ public struct VolumePayload: Sendable, Hashable {
   public init(files: [String: File] = [:]) { self.files = files }
 
   /// - Returns: `nil` for a source whose content is not made of files.
-  package static func of(_ source: VolumeSource, facts: PodFacts, objects: ConfigurationObjects) throws(ConfigurationProblem) -> VolumePayload? {
+  package static func of(_ source: VolumeSource, facts: PodFacts, objects: ConfigurationObjects) throws(ConfigurationProblem)
+    -> VolumePayload?
+  {
     var builder = Builder(facts: facts, objects: objects)
     switch source {
     case .emptyDir, .hostPath:

@@ -144,6 +144,7 @@ public actor ProxyLoop {
         resumeWaiters()
       } else {
         try? await sleep(ProxyLoop.retryDelay(afterFailures: status.consecutiveFailures))
+        emptyInbox()
       }
     }
     guard sourcesComplete, !Task.isCancelled else { return }

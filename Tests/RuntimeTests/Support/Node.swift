@@ -40,12 +40,12 @@ final class Node: Sendable {
       for (name, text) in manifests { try node.put(name, text) }
       try await node.start()
       try await body(node)
+      try await node.takeDown()
     } catch {
       let log = node.log.split(separator: "\n").suffix(60).joined(separator: "\n")
       await node.abandon()
       throw Problem("\(error)\nthe end of the daemon's log:\n\(log)")
     }
-    try await node.takeDown()
   }
 
   // MARK: The daemon
