@@ -15,7 +15,7 @@ actor Node {
   let directory: TemporaryDirectory
   /// Unlike any other time the agent waits for, so that a test can tell.
   static let relistInterval = Duration.milliseconds(1001)
-  private let events = Mutex<[AgentEvent]>([])
+  private let events = RecordedEvents()
 
   private(set) var agent: PodAgent
   private(set) var wire: Wire
@@ -58,8 +58,8 @@ actor Node {
   func start(cutAt call: (Int, Wire.Moment)? = nil, tell: Bool = true) async {
     let shared = SharedTask()
     wire = Wire(runtime, journal, now: { [time] in time.now }, cutAt: call, onCut: { shared.cancel() })
-    let made = Node.makeAgent(wire, cgroups, time, journal, directory.path) { [self] event in
-      events.withLock { $0.append(event) }
+    let made = Node.makeAgent(wire, cgroups, time, journal, directory.path) { [events] event in
+      events.add(event)
     }
     agent = made
     let task = Task { await made.run() }
@@ -115,7 +115,7 @@ actor Node {
 
   func isReady(_ name: String) async -> Bool { await status(name)?.isReady ?? false }
 
-  func recorded(_ reason: String) -> [AgentEvent] { events.withLock { $0.filter { $0.reason == reason } } }
+  func recorded(_ reason: String) -> [AgentEvent] { events.all.filter { $0.reason == reason } }
 
   /// Names of running containers, `namespace/pod/container`, one for each.
   func running() async -> [String] {
@@ -163,6 +163,15 @@ actor Node {
       }
     }
   }
+}
+
+/// What agents told; apart from the node, which an agent must not keep alive.
+final class RecordedEvents: Sendable {
+  private let events = Mutex<[AgentEvent]>([])
+
+  func add(_ event: AgentEvent) { events.withLock { $0.append(event) } }
+
+  var all: [AgentEvent] { events.withLock { $0 } }
 }
 
 /// A task that may have to be cancelled by what it has started.
