@@ -33,6 +33,55 @@ public protocol ProxyPlugin: BackendPlugin {
   func sync(_ batch: ProxyBatchView, failed: (String, BackendFault) -> Void) throws(BackendFault)
 }
 
+/// A proxy backend that notices when somebody else changes what it programmed (`swiftlet.proxy.watch/1`).
+public protocol WatchingProxy: ProxyPlugin {
+  /// Readable when something may have happened; -1: the kernel has no event, `examine` is called a few times a second.
+  /// Valid from `start` to `stop`; the host polls it and never reads or closes it.
+  var watchDescriptor: Int32 { get }
+  /// Takes what the descriptor has and names each damage, "table ip swiftlet is gone".
+  /// - Parameter thorough: compare everything with the kernel, events or not.
+  func examine(thorough: Bool, damage: (String) -> Void) throws(BackendFault)
+}
+
+/// A proxy backend that shows its work (`swiftlet.proxy.inspect/1`).
+public protocol InspectableProxy: ProxyPlugin {
+  /// The kernel's objects for one service port as they are now, in the words of the kernel's own tool. `.notFound`: no such key.
+  func explain(_ key: String, line: (String) -> Void) throws(BackendFault)
+  /// - Parameter key: empty: of every service port.
+  func counters(_ key: String, emit: (String, ProxyCounters) -> Void) throws(BackendFault)
+  /// What a full load would make the kernel hold. Touches nothing, needs no privilege and no `start`.
+  func plan(_ batch: ProxyBatchView, line: (String) -> Void) throws(BackendFault)
+}
+
+/// A proxy backend that knows what kube-proxy leaves in its mode (`swiftlet.proxy.takeover/1`). Needs no `start`.
+public protocol TakeoverProxy: ProxyPlugin {
+  func listForeign(_ found: (String) -> Void) throws(BackendFault)
+  func removeForeign(removed: (String) -> Void) throws(BackendFault)
+}
+
+/// What the kernel counted for one service port; `nil`: the backend has no such count.
+public struct ProxyCounters: Sendable, Hashable {
+  /// New connections sent to an endpoint.
+  public var connections: UInt64?
+  /// Of all connections, both directions.
+  public var packets: UInt64?
+  public var bytes: UInt64?
+  /// New connections that met no endpoint.
+  public var noEndpoint: UInt64?
+  /// New connections from outside of the source ranges.
+  public var sourceRefused: UInt64?
+
+  public init(
+    connections: UInt64? = nil, packets: UInt64? = nil, bytes: UInt64? = nil, noEndpoint: UInt64? = nil, sourceRefused: UInt64? = nil
+  ) {
+    self.connections = connections
+    self.packets = packets
+    self.bytes = bytes
+    self.noEndpoint = noEndpoint
+    self.sourceRefused = sourceRefused
+  }
+}
+
 /// A backend that drives one cgroup version. Paths are below the root, "kubepods/burstable/pod…", already checked.
 public protocol CgroupPlugin: BackendPlugin {
   func create(_ path: String, _ resources: CgroupResources) throws(BackendFault)

@@ -79,6 +79,17 @@ final class PluginBox {
     return plugin
   }
 
+  /// A proxy backend's further ability.
+  /// - Parameter needsStart: else legal from `init` on.
+  func ability<Ability>(_ type: Ability.Type, _ call: String, needsStart: Bool = true) throws(BackendFault) -> Ability {
+    let life: any BackendPlugin =
+      if needsStart { try backend(for: call, in: .started).life } else { try backend(for: call, in: .ready, .started).life }
+    guard let ability = life as? Ability else {
+      throw BackendFault(.unsupported, "\(call): \(definition.name) cannot do this")
+    }
+    return ability
+  }
+
   func cgroup(_ call: String) throws(BackendFault) -> any CgroupPlugin {
     guard case .cgroup(let plugin) = try backend(for: call, in: .started) else {
       throw BackendFault(.unsupported, "\(call): \(definition.name) is no cgroup backend")

@@ -37,6 +37,8 @@ public final class PluginDefinition: @unchecked Sendable {
 
   let name: String
   let kind: swl_kind_t
+  /// What `get_interface` answers beside the ability of the kind: known before there is an instance.
+  let abilities: Set<String>
   let factory: Factory
 
   /// Constant memory, valid until the process ends.
@@ -50,7 +52,11 @@ public final class PluginDefinition: @unchecked Sendable {
   public convenience init<Plugin: ProxyPlugin & SendableMetatype>(
     proxy: Plugin.Type, name: String, version: String, summary: String, vendor: String = "Swiftlet", commit: String = ""
   ) {
-    self.init(kind: SWL_KIND_PROXY, texts: [name, version, vendor, summary, commit]) {
+    var abilities: Set<String> = []
+    if Plugin.self is any WatchingProxy.Type { abilities.insert(SWL_PROXY_WATCH) }
+    if Plugin.self is any InspectableProxy.Type { abilities.insert(SWL_PROXY_INSPECT) }
+    if Plugin.self is any TakeoverProxy.Type { abilities.insert(SWL_PROXY_TAKEOVER) }
+    self.init(kind: SWL_KIND_PROXY, abilities: abilities, texts: [name, version, vendor, summary, commit]) {
       (host, configuration) throws(BackendFault) in .proxy(try Plugin(host: host, configuration: configuration))
     }
   }
@@ -59,15 +65,16 @@ public final class PluginDefinition: @unchecked Sendable {
   public convenience init<Plugin: CgroupPlugin & SendableMetatype>(
     cgroup: Plugin.Type, name: String, version: String, summary: String, vendor: String = "Swiftlet", commit: String = ""
   ) {
-    self.init(kind: SWL_KIND_CGROUP, texts: [name, version, vendor, summary, commit]) {
+    self.init(kind: SWL_KIND_CGROUP, abilities: [], texts: [name, version, vendor, summary, commit]) {
       (host, configuration) throws(BackendFault) in .cgroup(try Plugin(host: host, configuration: configuration))
     }
   }
 
-  private init(kind: swl_kind_t, texts: [String], factory: @escaping Factory) {
+  private init(kind: swl_kind_t, abilities: Set<String>, texts: [String], factory: @escaping Factory) {
     let constant = texts.map(Immortal.cString)
     name = texts[0]
     self.kind = kind
+    self.abilities = abilities
     self.factory = factory
     descriptor = Immortal.constant(
       swl_descriptor_t(

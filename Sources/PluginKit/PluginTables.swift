@@ -9,7 +9,7 @@ enum PluginTables {
     swl_plugin_table_t(
       get_interface: { handle, ability in
         guard let box = PluginBox.of(handle), let ability else { return nil }
-        return PluginTables.interface(of: box.definition.kind, ability: ability)
+        return PluginTables.interface(of: box.definition, ability: ability)
       },
       init: { handle, error in
         call(handle, error) { box throws(BackendFault) in try box.initialise() }
@@ -44,6 +44,53 @@ enum PluginTables {
               withString(key) { key in withUnsafePointer(to: fault.asError()) { failed(context, key, $0) } }
             }
           }
+        }
+      }))
+
+  nonisolated(unsafe) static let watch = Immortal.constant(
+    swl_proxy_watch_t(
+      descriptor: { handle in
+        guard let box = PluginBox.of(handle) else { return -1 }
+        return (try? box.ability((any WatchingProxy).self, "descriptor").watchDescriptor) ?? -1
+      },
+      examine: { handle, thorough, damage, context, error in
+        call(handle, error) { box throws(BackendFault) in
+          try box.ability((any WatchingProxy).self, "examine").examine(thorough: thorough != 0) { emit($0, to: damage, context) }
+        }
+      }))
+
+  nonisolated(unsafe) static let inspect = Immortal.constant(
+    swl_proxy_inspect_t(
+      explain: { handle, key, line, context, error in
+        call(handle, error) { box throws(BackendFault) in
+          try box.ability((any InspectableProxy).self, "explain").explain(key.text) { emit($0, to: line, context) }
+        }
+      },
+      counters: { handle, key, sink, context, error in
+        call(handle, error) { box throws(BackendFault) in
+          try box.ability((any InspectableProxy).self, "counters").counters(key.text) { key, counters in
+            guard let sink else { return }
+            withString(key) { key in withUnsafePointer(to: counters.raw) { sink(context, key, $0) } }
+          }
+        }
+      },
+      plan: { handle, batch, line, context, error in
+        call(handle, error) { box throws(BackendFault) in
+          let plugin = try box.ability((any InspectableProxy).self, "plan", needsStart: false)
+          try SizedStruct.withBatch(batch) { view throws(BackendFault) in try plugin.plan(view) { emit($0, to: line, context) } }
+        }
+      }))
+
+  nonisolated(unsafe) static let takeover = Immortal.constant(
+    swl_proxy_takeover_t(
+      list: { handle, sink, context, error in
+        call(handle, error) { box throws(BackendFault) in
+          try box.ability((any TakeoverProxy).self, "list", needsStart: false).listForeign { emit($0, to: sink, context) }
+        }
+      },
+      remove: { handle, sink, context, error in
+        call(handle, error) { box throws(BackendFault) in
+          try box.ability((any TakeoverProxy).self, "remove", needsStart: false).removeForeign { emit($0, to: sink, context) }
         }
       }))
 
@@ -86,9 +133,13 @@ enum PluginTables {
         }
       }))
 
-  private static func interface(of kind: swl_kind_t, ability: UnsafePointer<CChar>) -> UnsafeRawPointer? {
-    switch (kind, String(cString: ability)) {
+  private static func interface(of definition: PluginDefinition, ability: UnsafePointer<CChar>) -> UnsafeRawPointer? {
+    let ability = String(cString: ability)
+    return switch (definition.kind, ability) {
     case (SWL_KIND_PROXY, SWL_PROXY_SYNC): UnsafeRawPointer(proxy)
+    case (SWL_KIND_PROXY, SWL_PROXY_WATCH) where definition.abilities.contains(ability): UnsafeRawPointer(watch)
+    case (SWL_KIND_PROXY, SWL_PROXY_INSPECT) where definition.abilities.contains(ability): UnsafeRawPointer(inspect)
+    case (SWL_KIND_PROXY, SWL_PROXY_TAKEOVER) where definition.abilities.contains(ability): UnsafeRawPointer(takeover)
     case (SWL_KIND_CGROUP, SWL_CGROUP_CONTROL): UnsafeRawPointer(cgroup)
     default: nil
     }
@@ -116,5 +167,13 @@ enum PluginTables {
     text.withUTF8 { bytes in
       bytes.withMemoryRebound(to: CChar.self) { body(swl_string_t(data: $0.baseAddress, length: UInt64($0.count))) }
     }
+  }
+}
+
+extension ProxyCounters {
+  var raw: swl_proxy_counters_t {
+    swl_proxy_counters_t(
+      struct_size: UInt32(MemoryLayout<swl_proxy_counters_t>.size), reserved: 0, connections: connections ?? .max,
+      packets: packets ?? .max, bytes: bytes ?? .max, no_endpoint: noEndpoint ?? .max, source_refused: sourceRefused ?? .max)
   }
 }

@@ -76,6 +76,10 @@ extension swl_proxy_service_t {
     StridedView(base: frontends, count: frontend_count, stride: frontend_stride, sized: true)
   }
 
+  public var sourceRangeViews: StridedView<swl_address_t> {
+    StridedView(base: source_ranges, count: source_range_count, stride: UInt64(MemoryLayout<swl_address_t>.stride))
+  }
+
   public var endpointViews: StridedView<swl_proxy_endpoint_t> {
     StridedView(base: endpoints, count: endpoint_count, stride: endpoint_stride, sized: true)
   }

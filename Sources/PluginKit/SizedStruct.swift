@@ -55,6 +55,9 @@ enum SizedStruct {
     for service in StridedView(base: batch.upserts, count: batch.upsert_count, stride: batch.upsert_stride, sized: true) {
       try check(count: service.frontend_count, stride: service.frontend_stride, base: service.frontends, what: "frontends")
       try check(count: service.endpoint_count, stride: service.endpoint_stride, base: service.endpoints, what: "endpoints")
+      try check(
+        count: service.source_range_count, stride: UInt64(MemoryLayout<swl_address_t>.stride), base: service.source_ranges,
+        what: "source ranges")
     }
     // The copy must outlive the view: a box on the heap instead of a pointer to a local, which typed throws cannot cross.
     let copy = UnsafeMutablePointer<swl_proxy_batch_t>.allocate(capacity: 1)

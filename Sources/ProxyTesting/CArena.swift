@@ -31,6 +31,7 @@ final class CArena {
     (raw.endpoints, raw.endpoint_count) = array(service.endpoints.map { endpoint($0, service.family) })
     raw.endpoint_stride = UInt64(MemoryLayout<swl_proxy_endpoint_t>.stride)
     raw.affinity_seconds = service.affinitySeconds
+    (raw.source_ranges, raw.source_range_count) = array(service.sourceRanges.map { network($0, service.family) })
     return raw
   }
 
@@ -43,6 +44,7 @@ final class CArena {
     raw.masquerade = frontend.masquerade
     raw.selection = frontend.selection
     raw.when_empty = frontend.whenEmpty
+    raw.flags = frontend.flags
     return raw
   }
 
@@ -52,6 +54,13 @@ final class CArena {
     raw.port = endpoint.port
     raw.flags = endpoint.flags
     raw.address = address(endpoint.address, family)
+    return raw
+  }
+
+  private func network(_ text: String, _ family: UInt8) -> swl_address_t {
+    let parts = text.split(separator: "/")
+    var raw = address(parts.first.map(String.init), family)
+    if parts.count == 2, let prefix = UInt8(parts[1]) { raw.prefix = prefix }
     return raw
   }
 

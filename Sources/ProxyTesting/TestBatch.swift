@@ -27,6 +27,7 @@ package struct TestFrontend: Sendable, Hashable {
   package var masquerade: swl_proxy_masquerade_t = SWL_PROXY_MASQUERADE_HAIRPIN
   package var selection: swl_proxy_selection_t = SWL_PROXY_SELECT_CLUSTER
   package var whenEmpty: swl_proxy_empty_t = SWL_PROXY_EMPTY_REFUSE
+  package var flags: UInt64 = 0
 
   package init(_ kind: swl_proxy_frontend_kind_t, _ address: String?, _ port: UInt16) {
     self.kind = kind
@@ -49,6 +50,12 @@ package struct TestFrontend: Sendable, Hashable {
     return copy
   }
 
+  package func flagged(_ flags: UInt64) -> TestFrontend {
+    var copy = self
+    copy.flags |= flags
+    return copy
+  }
+
   package func whenEmpty(_ answer: swl_proxy_empty_t) -> TestFrontend {
     var copy = self
     copy.whenEmpty = answer
@@ -64,6 +71,8 @@ package struct TestService: Sendable, Hashable {
   package var frontends: [TestFrontend]
   package var endpoints: [TestEndpoint]
   package var affinitySeconds: UInt32 = 0
+  /// "192.0.2.0/24"
+  package var sourceRanges: [String] = []
 
   package init(_ key: String, family: UInt8 = 4, proto: UInt8 = 6, _ frontends: [TestFrontend], _ endpoints: [TestEndpoint]) {
     self.key = key

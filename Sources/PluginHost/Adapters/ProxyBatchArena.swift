@@ -2,12 +2,13 @@ import KubeModel
 import PluginAPI
 import ServiceProxy
 
-/// One batch laid out as the C structs of `swiftlet/ext/proxy.h`: five buffers however large the batch, no allocation per
+/// One batch laid out as the C structs of `swiftlet/ext/proxy.h`: six buffers however large the batch, no allocation per
 /// string or element. Freed as a whole.
 struct ProxyBatchArena: ~Copyable {
   private let services: UnsafeMutableBufferPointer<swl_proxy_service_t>
   private let frontends: UnsafeMutableBufferPointer<swl_proxy_frontend_t>
   private let endpoints: UnsafeMutableBufferPointer<swl_proxy_endpoint_t>
+  private let sourceRanges: UnsafeMutableBufferPointer<swl_address_t>
   private let removals: UnsafeMutableBufferPointer<swl_string_t>
   private let text: UnsafeMutableBufferPointer<CChar>
   private let flags: UInt64
@@ -17,6 +18,7 @@ struct ProxyBatchArena: ~Copyable {
     services = .allocate(capacity: batch.upserts.count)
     frontends = .allocate(capacity: batch.upserts.reduce(0) { $0 + $1.frontends.count })
     endpoints = .allocate(capacity: batch.upserts.reduce(0) { $0 + $1.endpoints.count })
+    sourceRanges = .allocate(capacity: batch.upserts.reduce(0) { $0 + $1.sourceRanges.count })
     removals = .allocate(capacity: batch.removals.count)
     text = .allocate(
       capacity: batch.upserts.reduce(0) { $0 + $1.key.utf8.count } + batch.removals.reduce(0) { $0 + $1.utf8.count })
@@ -29,6 +31,7 @@ struct ProxyBatchArena: ~Copyable {
     services.deallocate()
     frontends.deallocate()
     endpoints.deallocate()
+    sourceRanges.deallocate()
     removals.deallocate()
     text.deallocate()
   }
@@ -44,7 +47,7 @@ struct ProxyBatchArena: ~Copyable {
   }
 
   private borrowing func fill(_ batch: ProxyBatch) {
-    var (frontend, endpoint, character) = (0, 0, 0)
+    var (frontend, endpoint, sourceRange, character) = (0, 0, 0, 0)
     func keep(_ string: String) -> swl_string_t {
       let start = character
       for byte in string.utf8 {
@@ -54,7 +57,7 @@ struct ProxyBatchArena: ~Copyable {
       return swl_string_t(data: text.baseAddress.map { UnsafePointer($0 + start) }, length: UInt64(character - start))
     }
     for (index, port) in batch.upserts.enumerated() {
-      let (firstFrontend, firstEndpoint) = (frontend, endpoint)
+      let (firstFrontend, firstEndpoint, firstRange) = (frontend, endpoint, sourceRange)
       for value in port.frontends {
         (frontends.baseAddress.unsafelyUnwrapped + frontend).initialize(to: swl_proxy_frontend_t(value, family: port.family))
         frontend += 1
@@ -62,6 +65,10 @@ struct ProxyBatchArena: ~Copyable {
       for value in port.endpoints {
         (endpoints.baseAddress.unsafelyUnwrapped + endpoint).initialize(to: swl_proxy_endpoint_t(value))
         endpoint += 1
+      }
+      for value in port.sourceRanges {
+        (sourceRanges.baseAddress.unsafelyUnwrapped + sourceRange).initialize(to: swl_address_t(value))
+        sourceRange += 1
       }
       (services.baseAddress.unsafelyUnwrapped + index).initialize(
         to: swl_proxy_service_t(
@@ -71,7 +78,9 @@ struct ProxyBatchArena: ~Copyable {
           frontend_count: UInt64(port.frontends.count), frontend_stride: UInt64(MemoryLayout<swl_proxy_frontend_t>.stride),
           endpoints: endpoints.baseAddress.map { UnsafePointer($0 + firstEndpoint) },
           endpoint_count: UInt64(port.endpoints.count), endpoint_stride: UInt64(MemoryLayout<swl_proxy_endpoint_t>.stride),
-          affinity_seconds: port.affinitySeconds, reserved2: 0))
+          affinity_seconds: port.affinitySeconds, reserved2: 0,
+          source_ranges: sourceRanges.baseAddress.map { UnsafePointer($0 + firstRange) },
+          source_range_count: UInt64(port.sourceRanges.count)))
     }
     for (index, key) in batch.removals.enumerated() {
       (removals.baseAddress.unsafelyUnwrapped + index).initialize(to: keep(key))
@@ -84,7 +93,9 @@ extension swl_proxy_frontend_t {
     self.init(
       struct_size: UInt32(MemoryLayout<swl_proxy_frontend_t>.size), kind: value.kind.rawValue,
       address: value.address.map(swl_address_t.init) ?? swl_address_t(any: family), port: value.port, reserved: 0,
-      masquerade: value.masquerade.rawValue, selection: value.selection.rawValue, when_empty: value.whenEmpty.rawValue)
+      masquerade: value.masquerade.rawValue, selection: value.selection.rawValue, when_empty: value.whenEmpty.rawValue,
+      reserved2: 0,
+      flags: (value.servesNear ? SWL_PROXY_FRONTEND_NEAR : 0) | (value.checksSource ? SWL_PROXY_FRONTEND_SOURCE_RANGES : 0))
   }
 }
 
@@ -111,6 +122,12 @@ extension swl_address_t {
         place.storeBytes(of: address.low.bigEndian, toByteOffset: 8, as: UInt64.self)
       }
     }
+  }
+
+  /// A network.
+  init(_ network: CIDR) {
+    self.init(network.address)
+    prefix = UInt8(clamping: network.prefixLength)
   }
 
   /// The unspecified address of a family.

@@ -47,6 +47,114 @@ public struct ProxyPluginAdapter: ProxyBackend {
   }
 }
 
+/// The further abilities, for backends that have them.
+extension ProxyPluginAdapter {
+  public func watch() async throws(ProxyBackendError) -> ProxyWatch {
+    try await call("watch", deadline: plugin.deadlines.list) { instance, _ in
+      guard let watch = instance.watch else { return (SWL_OK, .none) }
+      let descriptor = watch.descriptor(instance.handle)
+      return (SWL_OK, descriptor < 0 ? .poll : .descriptor(descriptor))
+    }
+  }
+
+  public func examine(thorough: Bool) async throws(ProxyBackendError) -> [String] {
+    try await call(thorough ? "examine everything" : "examine", deadline: plugin.deadlines.sync) { instance, error in
+      guard let watch = instance.watch else { return (SWL_OK, []) }
+      return NameCollector.collect { watch.examine(instance.handle, thorough ? 1 : 0, $0, $1, error) }
+    }
+  }
+
+  public func explain(_ key: String) async throws(ProxyBackendError) -> [String]? {
+    try await call("explain \(key)", deadline: plugin.deadlines.list) { instance, error in
+      guard let inspect = instance.inspect else { return (SWL_OK, nil) }
+      let (status, lines) = NameCollector.collect { sink, context in
+        key.withABIString { inspect.explain(instance.handle, $0, sink, context, error) }
+      }
+      return status == SWL_NOT_FOUND ? (SWL_OK, nil) : (status, lines)
+    }
+  }
+
+  public func counters(_ key: String?) async throws(ProxyBackendError) -> [String: ServicePortCounters] {
+    try await call("counters", deadline: plugin.deadlines.list) { instance, error in
+      guard let inspect = instance.inspect else { return (SWL_OK, [:]) }
+      let collector = CounterCollector()
+      let status = withExtendedLifetime(collector) {
+        (key ?? "").withABIString {
+          inspect.counters(instance.handle, $0, CounterCollector.sink, Unmanaged.passUnretained(collector).toOpaque(), error)
+        }
+      }
+      return status == SWL_NOT_FOUND ? (SWL_OK, [:]) : (status, collector.counters)
+    }
+  }
+
+  public func plan(_ batch: ProxyBatch) async throws(ProxyBackendError) -> [String] {
+    try await call("plan", deadline: plugin.deadlines.sync) { instance, error in
+      guard let inspect = instance.inspect else {
+        return (PluginInstance.unsupported(error, "this backend cannot show what it would do"), [])
+      }
+      let arena = ProxyBatchArena(batch)
+      return arena.withBatch { raw in NameCollector.collect { inspect.plan(instance.handle, raw, $0, $1, error) } }
+    }
+  }
+
+  public func foreignObjects() async throws(ProxyBackendError) -> [String] {
+    try await call("list what kube-proxy left", deadline: plugin.deadlines.list) { instance, error in
+      guard let takeover = instance.takeover else { return (SWL_OK, []) }
+      return NameCollector.collect { takeover.list(instance.handle, $0, $1, error) }
+    }
+  }
+
+  public func removeForeignObjects() async throws(ProxyBackendError) -> [String] {
+    try await call("remove what kube-proxy left", deadline: plugin.deadlines.cleanup) { instance, error in
+      guard let takeover = instance.takeover else { return (SWL_OK, []) }
+      return NameCollector.collect { takeover.remove(instance.handle, $0, $1, error) }
+    }
+  }
+
+  private func call<Value: Sendable>(
+    _ operation: String, deadline: Duration,
+    _ body: @escaping @Sendable (PluginInstance, UnsafeMutablePointer<swl_error_t>) -> (swl_status_t, Value)
+  ) async throws(ProxyBackendError) -> Value {
+    do { return try await plugin.call(operation, deadline: deadline, body) } catch let error { throw ProxyBackendError(error) }
+  }
+}
+
+/// Takes the counters a backend emits.
+private final class CounterCollector {
+  private(set) var counters: [String: ServicePortCounters] = [:]
+
+  static let sink: swl_proxy_counters_fn = { context, key, raw in
+    guard let context, let raw else { return }
+    let collector = Unmanaged<CounterCollector>.fromOpaque(context).takeUnretainedValue()
+    collector.counters[key.hostText] = ServicePortCounters(raw)
+  }
+}
+
+extension ServicePortCounters {
+  /// Reads as much as the plugin filled; a missing tail is "not counted".
+  fileprivate init(_ place: UnsafePointer<swl_proxy_counters_t>) {
+    let filled = Int(place.pointee.struct_size)
+    func value(_ field: KeyPath<swl_proxy_counters_t, UInt64>) -> UInt64? {
+      guard let offset = MemoryLayout<swl_proxy_counters_t>.offset(of: field), offset + 8 <= filled else { return nil }
+      let value = UnsafeRawPointer(place).load(fromByteOffset: offset, as: UInt64.self)
+      return value == .max ? nil : value
+    }
+    self.init(
+      connections: value(\.connections), packets: value(\.packets), bytes: value(\.bytes), noEndpoint: value(\.no_endpoint),
+      sourceRefused: value(\.source_refused))
+  }
+}
+
+extension String {
+  /// The text as the ABI passes it; valid until `body` returns.
+  fileprivate func withABIString<Result>(_ body: (swl_string_t) -> Result) -> Result {
+    var copy = self
+    return copy.withUTF8 { bytes in
+      bytes.withMemoryRebound(to: CChar.self) { body(swl_string_t(data: $0.baseAddress, length: UInt64($0.count))) }
+    }
+  }
+}
+
 /// Takes the service ports a sync reports as failed.
 private final class FailureCollector {
   private(set) var failures: [String: String] = [:]

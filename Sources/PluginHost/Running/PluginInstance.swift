@@ -8,6 +8,10 @@ struct PluginInstance: @unchecked Sendable {
   let table: UnsafePointer<swl_plugin_table_t>
   let handle: OpaquePointer
   private let ability: UnsafeRawPointer
+  /// Further abilities of a proxy; `nil`: the plugin has none such.
+  let watch: swl_proxy_watch_t?
+  let inspect: swl_proxy_inspect_t?
+  let takeover: swl_proxy_takeover_t?
 
   /// Only for a plugin whose kind is proxy.
   var proxy: swl_proxy_sync_t { ability.assumingMemoryBound(to: swl_proxy_sync_t.self).pointee }
@@ -40,12 +44,25 @@ struct PluginInstance: @unchecked Sendable {
     guard let ability = table.pointee.get_interface(handle, kind.ability) else {
       throw misbehaved("it lacks the ability \(kind.ability), which every \(kind) backend must have")
     }
+    func further<Table>(_ id: String, _ type: Table.Type) -> Table? {
+      guard kind == .proxy else { return nil }
+      return table.pointee.get_interface(handle, id)?.assumingMemoryBound(to: type).pointee
+    }
+    watch = further(SWL_PROXY_WATCH, swl_proxy_watch_t.self)
+    inspect = further(SWL_PROXY_INSPECT, swl_proxy_inspect_t.self)
+    takeover = further(SWL_PROXY_TAKEOVER, swl_proxy_takeover_t.self)
     self.table = table
     self.handle = handle
     self.ability = ability
     if let missing = kind == .proxy ? Self.missing(in: proxy) : Self.missing(in: cgroup) {
       throw misbehaved("its table \(kind.ability) lacks \(missing)")
     }
+    let gaps = [
+      watch.map { (SWL_PROXY_WATCH, $0.descriptor == nil || $0.examine == nil) },
+      inspect.map { (SWL_PROXY_INSPECT, $0.explain == nil || $0.counters == nil || $0.plan == nil) },
+      takeover.map { (SWL_PROXY_TAKEOVER, $0.list == nil || $0.remove == nil) },
+    ]
+    if let (id, _) = gaps.compactMap({ $0 }).first(where: { $0.1 }) { throw misbehaved("its table \(id) lacks a function") }
   }
 
   /// Calls the plugin with a fresh error buffer.
@@ -60,6 +77,13 @@ struct PluginInstance: @unchecked Sendable {
       let status = body(place)
       return status == SWL_OK ? .success(()) : .failure(PluginCallError(status: status, error: place, operation: operation))
     }
+  }
+
+  /// The host's own answer where a plugin lacks an ability.
+  static func unsupported(_ error: UnsafeMutablePointer<swl_error_t>, _ message: String) -> swl_status_t {
+    error.pointee.status = SWL_UNSUPPORTED
+    withUnsafeMutableBytes(of: &error.pointee.message) { $0.copyBytes(from: message.utf8.prefix($0.count - 1)) }
+    return SWL_UNSUPPORTED
   }
 
   private static func missing(in table: swl_plugin_table_t) -> String? {

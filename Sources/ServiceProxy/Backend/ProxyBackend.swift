@@ -15,6 +15,64 @@ public protocol ProxyBackend: Sendable {
   func cleanup() async throws(ProxyBackendError) -> [String]
   /// What the backend owns on this machine now.
   func ownedObjects() async throws(ProxyBackendError) -> [String]
+
+  /// How to learn that somebody else changed what this backend programmed. After `start`.
+  func watch() async throws(ProxyBackendError) -> ProxyWatch
+  /// What is damaged, a line each.
+  /// - Parameter thorough: compare everything with the kernel, events or not.
+  func examine(thorough: Bool) async throws(ProxyBackendError) -> [String]
+  /// The kernel's objects for one service port, in the words of the kernel's own tool; `nil` when it does not know the key.
+  func explain(_ key: String) async throws(ProxyBackendError) -> [String]?
+  /// Of one service port, or of all.
+  func counters(_ key: String?) async throws(ProxyBackendError) -> [String: ServicePortCounters]
+  /// What a full load would make the kernel hold; touches nothing. Needs no `start`.
+  func plan(_ batch: ProxyBatch) async throws(ProxyBackendError) -> [String]
+  /// What kube-proxy left in this backend's mode. Needs no `start`.
+  func foreignObjects() async throws(ProxyBackendError) -> [String]
+  /// Removes it; returns what was removed.
+  func removeForeignObjects() async throws(ProxyBackendError) -> [String]
+}
+
+/// What a backend cannot do answers so.
+extension ProxyBackend {
+  public func watch() async throws(ProxyBackendError) -> ProxyWatch { .none }
+  public func examine(thorough: Bool) async throws(ProxyBackendError) -> [String] { [] }
+  public func explain(_ key: String) async throws(ProxyBackendError) -> [String]? { nil }
+  public func counters(_ key: String?) async throws(ProxyBackendError) -> [String: ServicePortCounters] { [:] }
+  public func plan(_ batch: ProxyBatch) async throws(ProxyBackendError) -> [String] {
+    throw ProxyBackendError(code: .failed, operation: "\(name): plan", message: "this backend cannot show what it would do")
+  }
+  public func foreignObjects() async throws(ProxyBackendError) -> [String] { [] }
+  public func removeForeignObjects() async throws(ProxyBackendError) -> [String] { [] }
+}
+
+/// How a backend makes itself heard.
+public enum ProxyWatch: Sendable, Equatable {
+  /// It has no way; the periodic full load repairs.
+  case none
+  /// Readable when something may have happened. The backend's own; polled, never read or closed.
+  case descriptor(Int32)
+  /// The kernel has no event for it, but asking is cheap.
+  case poll
+}
+
+/// What the kernel counted for one service port; `nil`: the backend has no such count.
+public struct ServicePortCounters: Sendable, Equatable {
+  public var connections: UInt64?
+  public var packets: UInt64?
+  public var bytes: UInt64?
+  public var noEndpoint: UInt64?
+  public var sourceRefused: UInt64?
+
+  public init(
+    connections: UInt64? = nil, packets: UInt64? = nil, bytes: UInt64? = nil, noEndpoint: UInt64? = nil, sourceRefused: UInt64? = nil
+  ) {
+    self.connections = connections
+    self.packets = packets
+    self.bytes = bytes
+    self.noEndpoint = noEndpoint
+    self.sourceRefused = sourceRefused
+  }
 }
 
 /// Why a backend call failed, in the backend's words.

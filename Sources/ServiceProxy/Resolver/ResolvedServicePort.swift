@@ -12,10 +12,12 @@ public struct ResolvedServicePort: Sendable, Hashable {
   public var endpoints: [Endpoint]
   /// 0: no session affinity.
   public var affinitySeconds: UInt32
+  /// For front ends that check their clients' source; of this family.
+  public var sourceRanges: [CIDR]
 
   public init(
     key: String, family: IPFamily, ipProtocol: IPProtocol, frontends: [Frontend], endpoints: [Endpoint],
-    affinitySeconds: UInt32 = 0
+    affinitySeconds: UInt32 = 0, sourceRanges: [CIDR] = []
   ) {
     self.key = key
     self.family = family
@@ -23,6 +25,7 @@ public struct ResolvedServicePort: Sendable, Hashable {
     self.frontends = frontends
     self.endpoints = endpoints
     self.affinitySeconds = affinitySeconds
+    self.sourceRanges = sourceRanges
   }
 
   /// Where clients knock.
@@ -39,10 +42,14 @@ public struct ResolvedServicePort: Sendable, Hashable {
     public var masquerade: Masquerade
     public var selection: Selection
     public var whenEmpty: WhenEmpty
+    /// The node and its pods select as `cluster` here, whatever `selection` says; the node is masqueraded then.
+    public var servesNear: Bool
+    /// Only clients in the port's `sourceRanges` are served.
+    public var checksSource: Bool
 
     public init(
       kind: Kind, address: IPAddress?, port: UInt16, masquerade: Masquerade = .hairpin, selection: Selection = .cluster,
-      whenEmpty: WhenEmpty = .refuse
+      whenEmpty: WhenEmpty = .refuse, servesNear: Bool = false, checksSource: Bool = false
     ) {
       self.kind = kind
       self.address = address
@@ -50,6 +57,8 @@ public struct ResolvedServicePort: Sendable, Hashable {
       self.masquerade = masquerade
       self.selection = selection
       self.whenEmpty = whenEmpty
+      self.servesNear = servesNear
+      self.checksSource = checksSource
     }
   }
 

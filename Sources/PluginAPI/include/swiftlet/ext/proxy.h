@@ -13,11 +13,22 @@ SWL_EXTERN_C_BEGIN
 #define SWL_PROXY_SYNC "swiftlet.proxy.sync/1"
 
 /* Configuration keys the host passes to `create` of a proxy plugin (others are refused):
- *   "masquerade-bit"      0 to 31, the bit of the packet mark that asks for masquerading; default 14 as kube-proxy
- *   "cluster-cidrs"       networks of pods, comma separated; traffic to a FROM_OUTSIDE front end from any other source is masqueraded;
- *                         empty: the source is not looked at
- *   "nodeport-cidrs"      node addresses that answer on node ports, comma separated networks; empty: every local address
- *                         but loopback */
+ *   "masquerade-bit"       0 to 31, the bit of the packet mark that asks for masquerading; default 14 as kube-proxy
+ *   "cluster-cidrs"        networks of pods, comma separated; a source outside of them is not a pod of this node
+ *   "pod-interface"        instead: the bridge the pods of this node are behind; what arrives elsewhere is not from a pod
+ *   "pod-interface-prefix" instead: how the names of the interfaces begin that the pods of this node are behind
+ *                          None of the three: pods are not told from others. SWL_PROXY_MASQUERADE_FROM_OUTSIDE then is
+ *                          SWL_PROXY_MASQUERADE_HAIRPIN, and SWL_PROXY_FRONTEND_NEAR only knows the node itself.
+ *   "nodeport-cidrs"       node addresses that answer on node ports, comma separated networks; empty: every local address
+ *                          but loopback. A family without a network here has no node ports.
+ *   "localhost-nodeports"  "true": node ports answer on 127.0.0.1 too, where the backend can (SWL_UNSUPPORTED from `create`
+ *                          where it cannot)
+ *   "service-cidrs"        ranges of cluster addresses: what goes to an address or port in them that no front end holds is
+ *                          refused
+ *   "drop-invalid"         "true" (default): forwarded packets conntrack calls invalid are dropped, lest a late packet of a
+ *                          closed connection resets a living one (kubernetes/kubernetes#74839); "false" where conntrack is liberal
+ * Keys of one backend (only the bundled "ipvs" knows these): "scheduler", "strict-arp", "exclude-cidrs", "tcp-timeout",
+ * "tcpfin-timeout", "udp-timeout" (seconds). */
 
 /* Where clients knock. */
 typedef int32_t swl_proxy_frontend_kind_t;
@@ -29,7 +40,7 @@ typedef int32_t swl_proxy_frontend_kind_t;
 /* When the source address is replaced by the node's. Hairpin connections (a pod to itself) are always masqueraded. */
 typedef int32_t swl_proxy_masquerade_t;
 #define SWL_PROXY_MASQUERADE_HAIRPIN 0      /* only those */
-#define SWL_PROXY_MASQUERADE_FROM_OUTSIDE 1 /* and sources outside of "cluster-cidrs" */
+#define SWL_PROXY_MASQUERADE_FROM_OUTSIDE 1 /* and sources that are no pod of this node ("cluster-cidrs", "pod-interface…") */
 #define SWL_PROXY_MASQUERADE_ALWAYS 2
 
 /* Which endpoints answer at a front end. */
@@ -42,6 +53,13 @@ typedef int32_t swl_proxy_empty_t;
 #define SWL_PROXY_EMPTY_REFUSE 1 /* TCP reset, else ICMP port unreachable, at once */
 #define SWL_PROXY_EMPTY_DROP 2   /* silence: another node may have the endpoints */
 
+/* Clients that are near, that is the node itself and the pods of this node, select as SWL_PROXY_SELECT_CLUSTER whatever
+ * `selection` says; the node itself is masqueraded then. So a Service that keeps outside traffic local
+ * (externalTrafficPolicy: Local) still answers inside of the cluster at its external addresses. */
+#define SWL_PROXY_FRONTEND_NEAR 1ull
+/* Only sources in `source_ranges` of the service port are served, the others dropped. */
+#define SWL_PROXY_FRONTEND_SOURCE_RANGES 2ull
+
 typedef struct swl_proxy_frontend {
   uint32_t struct_size;
   swl_proxy_frontend_kind_t kind;
@@ -51,6 +69,8 @@ typedef struct swl_proxy_frontend {
   swl_proxy_masquerade_t masquerade;
   swl_proxy_selection_t selection;
   swl_proxy_empty_t when_empty;
+  uint32_t reserved2;
+  uint64_t flags; /* SWL_PROXY_FRONTEND_… */
 } swl_proxy_frontend_t;
 
 #define SWL_PROXY_ENDPOINT_CLUSTER 1ull /* answers at front ends that select the cluster's endpoints */
@@ -80,8 +100,10 @@ typedef struct swl_proxy_service {
   const swl_proxy_endpoint_t *endpoints;
   uint64_t endpoint_count;
   uint64_t endpoint_stride; /* bytes */
-  uint32_t affinity_seconds; /* 0: none; else a client's connections stay at one endpoint for this long */
+  uint32_t affinity_seconds; /* 0: none; else a client's connections stay at one endpoint until it made none for this long */
   uint32_t reserved2;
+  const swl_address_t *source_ranges; /* networks, of the service port's family; for front ends that ask for them */
+  uint64_t source_range_count;
 } swl_proxy_service_t;
 
 /* A full load begins with RESET and ends with COMPLETE; the batches between carry neither, a small one carries both. After
@@ -113,6 +135,61 @@ typedef struct swl_proxy_sync {
   swl_status_t (*sync)(swl_plugin_t *plugin, const swl_proxy_batch_t *batch, swl_proxy_failure_fn failed, void *context,
                        swl_error_t *error);
 } swl_proxy_sync_t;
+
+/* Optional: the host learns when somebody else changed what the backend programmed (a firewall that reloads). Without it the
+ * host only repairs with its periodic full load. */
+#define SWL_PROXY_WATCH "swiftlet.proxy.watch/1"
+
+typedef struct swl_proxy_watch {
+  /* [serial] A descriptor that becomes readable when something may have happened; the host polls it, never reads it, and
+   * does not close it. Valid from start to stop. -1: the kernel has no event for it; the host then calls `examine` a few
+   * times a second, so that must cost next to nothing when `thorough` is 0. */
+  int32_t (*descriptor)(swl_plugin_t *plugin);
+  /* [serial] Takes what the descriptor has and emits one line for each damage found: "table ip swiftlet is gone". With
+   * `thorough` not 0, compares everything with the kernel, events or not. The host answers damage with a full load.
+   * Legal between start and stop. */
+  swl_status_t (*examine)(swl_plugin_t *plugin, int32_t thorough, swl_name_sink_fn damage, void *context, swl_error_t *error);
+} swl_proxy_watch_t;
+
+/* Optional: for `swiftlet explain` and `swiftlet plan`. */
+#define SWL_PROXY_INSPECT "swiftlet.proxy.inspect/1"
+
+/* What the kernel counted for one service port since it was programmed; grows only, but for a restart of the count. A field
+ * the backend has no count for is UINT64_MAX. */
+#define SWL_PROXY_NOT_COUNTED UINT64_MAX
+typedef struct swl_proxy_counters {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t connections;    /* new connections (first packets) sent to an endpoint */
+  uint64_t packets;        /* of all its connections, both directions */
+  uint64_t bytes;          /* likewise */
+  uint64_t no_endpoint;    /* new connections refused or dropped since no endpoint was selected */
+  uint64_t source_refused; /* new connections dropped since their source is in no source range */
+} swl_proxy_counters_t;
+
+typedef void (*swl_proxy_counters_fn)(void *context, swl_string_t key, const swl_proxy_counters_t *counters);
+
+typedef struct swl_proxy_inspect {
+  /* [serial] Emits, line by line, the objects of the kernel that serve one service port as they are in the kernel now, in the
+   * words of the kernel's own tool (nft, iptables-save, ipvsadm). Legal between start and stop. SWL_NOT_FOUND: no such key. */
+  swl_status_t (*explain)(swl_plugin_t *plugin, swl_string_t key, swl_name_sink_fn line, void *context, swl_error_t *error);
+  /* [serial] Emits the counters of one service port, or of all when `key` is empty. Legal between start and stop. */
+  swl_status_t (*counters)(swl_plugin_t *plugin, swl_string_t key, swl_proxy_counters_fn emit, void *context, swl_error_t *error);
+  /* [serial] Emits, line by line, what the batch (a full load in one) would make the kernel hold, in the words of the kernel's
+   * own tool. Touches nothing and needs no privilege. Legal from init on. */
+  swl_status_t (*plan)(swl_plugin_t *plugin, const swl_proxy_batch_t *batch, swl_name_sink_fn line, void *context, swl_error_t *error);
+} swl_proxy_inspect_t;
+
+/* Optional: what kube-proxy left in the kernel in the mode this backend stands for. */
+#define SWL_PROXY_TAKEOVER "swiftlet.proxy.takeover/1"
+
+typedef struct swl_proxy_takeover {
+  /* [serial] Emits a line for each thing found. Legal from init on. */
+  swl_status_t (*list)(swl_plugin_t *plugin, swl_name_sink_fn found, void *context, swl_error_t *error);
+  /* [serial] Removes it, emitting a line for each thing removed. Legal from init on; the host calls it only once the Services
+   * are programmed otherwise, or nobody wants them any more. */
+  swl_status_t (*remove)(swl_plugin_t *plugin, swl_name_sink_fn removed, void *context, swl_error_t *error);
+} swl_proxy_takeover_t;
 
 SWL_EXTERN_C_END
 
