@@ -68,6 +68,8 @@ let package = Package(
   products: [
     .executable(name: "swiftlet", targets: ["swiftlet"]),
     .library(name: "swiftlet_nftables", type: .dynamic, targets: ["NFTables", "PluginExports"]),
+    .library(name: "swiftlet_iptables", type: .dynamic, targets: ["IPTables", "PluginExports"]),
+    .library(name: "swiftlet_ipvs", type: .dynamic, targets: ["IPVS", "PluginExports"]),
     .library(name: "swiftlet_cgroupv1", type: .dynamic, targets: ["CgroupV1", "PluginExports"]),
     .library(name: "swiftlet_cgroupv2", type: .dynamic, targets: ["CgroupV2", "PluginExports"]),
   ],
@@ -92,7 +94,11 @@ let package = Package(
     // Backends.
     .systemLibrary(name: "CNetfilter", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
     library("CgroupFiles", ["PluginKit"]),
+    .systemLibrary(
+      name: "CIPVS", pkgConfig: "libnl-genl-3.0", providers: [.apt(["libnl-3-dev", "libnl-genl-3-dev", "libipset-dev"])]),
     backend("NFTables", ["CNetfilter"]),
+    backend("IPTables", ["CNetfilter"]),
+    backend("IPVS", ["CIPVS"]),
     backend("CgroupV1", ["CgroupFiles"]),
     backend("CgroupV2", ["CgroupFiles"]),
 
@@ -101,16 +107,24 @@ let package = Package(
     library("KubeModel", ["CLibYAML"], exclude: ["README.md"]),
     library("CRI", nio + http2 + [protobuf, log], exclude: ["Proto"]),
     library("ServiceProxy", ["KubeModel", log]),
+    .systemLibrary(
+      name: "CConntrack", pkgConfig: "libnetfilter_conntrack",
+      providers: [.apt(["libnetfilter-conntrack-dev", "libnfnetlink-dev", "libmnl-dev"])]),
+    library("Conntrack", ["CConntrack", "KubeModel", "ServiceProxy", log]),
     library("PodAgent", ["KubeModel", "CRI", log, crypto]),
     library("PluginHost", ["PluginAPI", "PluginNote", "KubeModel", "ServiceProxy", "PodAgent", log]),
     .executableTarget(
       name: "swiftlet",
-      dependencies: ["KubeModel", "CRI", "ServiceProxy", "PodAgent", "PluginHost", argumentParser, log] + lifecycle + nio,
+      dependencies: ["KubeModel", "CRI", "ServiceProxy", "Conntrack", "PodAgent", "PluginHost", argumentParser, log] + lifecycle + nio,
       path: "Sources/Host", swiftSettings: strict),
 
     .executableTarget(
       name: "StartLatency", dependencies: ["CRI", "PodAgent", argumentParser, log, protobuf], path: "Benchmarks/StartLatency",
       swiftSettings: strict),
+
+    .executableTarget(
+      name: "ServiceProgramming", dependencies: ["KubeModel", "ServiceProxy", "PluginHost", argumentParser, log],
+      path: "Benchmarks/ServiceProgramming", swiftSettings: strict),
 
     // Test doubles and builders, for authors of backends too.
     library("CRITesting", ["CRI", log] + grpc + nio),
@@ -124,9 +138,13 @@ let package = Package(
       exclude: ["Fixtures"]),
     .executableTarget(
       name: "PluginCrashProbe", dependencies: ["PluginHost", log], path: "Tests/PluginCrashProbe", swiftSettings: strict),
+    tests("ConntrackTests", ["Conntrack", "CConntrack", "CNamespace", "KubeModel", "ServiceProxy", "ProxyTesting", log]),
     tests("ServiceProxyTests", ["ServiceProxy", "KubeModel", log]),
     tests("PodAgentTests", ["PodAgent", "KubeModel", "CRI", "CRITesting", log, protobuf]),
     tests("NFTablesTests", ["NFTables", "CNetfilter", "CNamespace", "ProxyTesting", "PluginKit", "PluginAPI"], exclude: ["Snapshots"]),
+    tests(
+      "IPTablesTests", ["IPTables", "CNetfilter", "CNamespace", "ProxyTesting", "PluginKit", "PluginAPI"], exclude: ["Snapshots"]),
+    tests("IPVSTests", ["IPVS", "CIPVS", "CNamespace", "ProxyTesting", "PluginKit", "PluginAPI"], exclude: ["Snapshots"]),
     tests("ProxyBehaviourTests", ["NFTables", "ProxyTesting", "PluginKit", "PluginAPI"]),
     tests("CgroupTests", ["CgroupV1", "CgroupV2", "CgroupFiles", "PluginKit", "PluginAPI"]),
     tests("HostTests", ["swiftlet", "KubeModel", "CRI", "PodAgent", "ServiceProxy", argumentParser, log] + nio),

@@ -68,33 +68,3 @@ package struct Address: Hashable, Sendable {
     return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 }
-
-/// A network as configuration names it, "10.0.0.0/8".
-package struct Network: Hashable, Sendable {
-  package let family: Family
-  package let address: Address
-  /// Significant bits.
-  package let prefix: Int
-
-  /// nil when the text is not a network; bits behind the prefix are cleared.
-  package init?(_ text: String) {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 2, let name = parts.first, let bits = parts.last.flatMap({ Int($0) }) else { return nil }
-    let family: Family = name.contains(":") ? .ipv6 : .ipv4
-    guard let address = Address(String(name), family), bits >= 0, bits <= family.width * 8 else { return nil }
-    self.family = family
-    prefix = bits
-    let mask = Network.mask(family, bits)
-    let cleared = zip(address.network(family), mask).map { $0 & $1 }
-    self.address = cleared.withUnsafeBytes { Address(network: $0, family) }
-  }
-
-  package var mask: [UInt8] { Network.mask(family, prefix) }
-
-  private static func mask(_ family: Family, _ prefix: Int) -> [UInt8] {
-    (0..<family.width).map { byte in
-      let bits = min(8, max(0, prefix - byte * 8))
-      return bits == 0 ? 0 : UInt8(truncatingIfNeeded: 0xff00 >> bits)
-    }
-  }
-}

@@ -2,21 +2,31 @@ import PluginKit
 
 /// Services by nf_tables: maps of addresses to endpoints, programmed over netlink without any child process.
 package final class NFTablesBackend: ProxyPlugin {
+  package typealias Listening = (_ ownPort: UInt32) throws(TransportFault) -> any EventSource
+
+  let settings: Settings
   private let host: HostServices
-  private let settings: Settings
   private let open: () throws(TransportFault) -> any NetlinkTransport
-  private var programmer: Programmer?
+  private let listen: Listening?
+  private(set) var programmer: Programmer?
+  private(set) var watch: Watch?
 
   package convenience init(host: HostServices, configuration: [String: String]) throws(BackendFault) {
-    try self.init(host: host, configuration: configuration) { () throws(TransportFault) in try NetlinkSocket() }
+    try self.init(
+      host: host, configuration: configuration, listen: { port throws(TransportFault) in try EventSocket(ownPort: port) },
+      open: { () throws(TransportFault) in try NetlinkSocket() })
   }
 
-  /// - Parameter open: makes the transport; called once for each of `probe`, `start`, `cleanup` and `listOwned`.
+  /// - Parameters:
+  ///   - listen: makes the source of notifications; nil: there is none.
+  ///   - open: makes the transport; called once for each thing that is done without `start`, and for that.
   package init(
-    host: HostServices, configuration: [String: String], open: @escaping () throws(TransportFault) -> any NetlinkTransport
+    host: HostServices, configuration: [String: String], listen: Listening? = nil,
+    open: @escaping () throws(TransportFault) -> any NetlinkTransport
   ) throws(BackendFault) {
     self.host = host
     self.open = open
+    self.listen = listen
     settings = try Settings(configuration)
   }
 
@@ -26,11 +36,19 @@ package final class NFTablesBackend: ProxyPlugin {
 
   package func start() throws(BackendFault) {
     let host = host
-    programmer = Programmer(
-      try connect(), settings: settings, isCancelled: { host.isCancelled }, log: { host.log(.warning, $0) })
+    let connection = try connect()
+    do throws(TransportFault) {
+      watch = try listen.map { listen throws(TransportFault) in Watch(try listen(connection.portNumber), ownPort: connection.portNumber) }
+    } catch {
+      throw Failure.fault("listen for changes of nf_tables", error)
+    }
+    programmer = Programmer(connection, settings: settings, isCancelled: { host.isCancelled }, log: { host.log(.warning, $0) })
   }
 
-  package func stop() { programmer = nil }
+  package func stop() {
+    programmer = nil
+    watch = nil
+  }
 
   package func cleanup(removed: (String) -> Void) throws(BackendFault) {
     try Cleanup.removeTables(try connect(), removed)
@@ -51,19 +69,19 @@ package final class NFTablesBackend: ProxyPlugin {
       host.log(.warning, "service port not programmed", ["service": key, "error": fault.message, "generation": "\(batch.generation)"])
       failed(key, fault)
     }
-    let changes = read(batch, programmer, report)
+    let changes = Self.changes(batch, programmer.tables) { programmer.refuse($0, $1, report) }
     try programmer.apply(changes, failed: report)
     if batch.isComplete { try programmer.completeLoad() }
   }
 
-  /// A key that is removed and set in one batch is set; one set twice is set as the last one says.
-  private func read(_ batch: ProxyBatchView, _ programmer: Programmer, _ failed: (Change, BackendFault) -> Void) -> [Change] {
+  /// What a batch asks for. A key that is removed and set in one batch is set; one set twice is set as the last one says.
+  static func changes(_ batch: ProxyBatchView, _ tables: [Family: TableState], refuse: (Change, BackendFault) -> Void) -> [Change] {
     var changes: [Change] = []
     var places: [String: Int] = [:]
     for raw in batch.upserts {
       let (port, fault) = ServicePort.read(raw)
       if let fault {
-        programmer.refuse(.upsert(port), fault, failed)
+        refuse(.upsert(port), fault)
         continue
       }
       if let place = places[port.key], changes.indices.contains(place) {
@@ -75,21 +93,21 @@ package final class NFTablesBackend: ProxyPlugin {
     }
     // A key that changes its family leaves the other family's table.
     for case .upsert(let port) in changes {
-      for family in Family.allCases where family != port.family && programmer.tables[family]?.services[port.key] != nil {
+      for family in Family.allCases where family != port.family && tables[family]?.services[port.key] != nil {
         changes.append(.removal(key: port.key, family))
       }
     }
     for raw in batch.removals {
       let key = raw.text
       if places[key] != nil { continue }
-      for family in Family.allCases where programmer.tables[family]?.services[key] != nil {
+      for family in Family.allCases where tables[family]?.services[key] != nil {
         changes.append(.removal(key: key, family))
       }
     }
     return changes
   }
 
-  private func connect() throws(BackendFault) -> NetlinkConnection {
+  func connect() throws(BackendFault) -> NetlinkConnection {
     do throws(TransportFault) {
       return NetlinkConnection(try open())
     } catch {

@@ -21,7 +21,7 @@ package enum Cleanup {
     for family in Family.allCases {
       guard try isPresent(connection, family) else { continue }
       let table = try Readback(connection).table(family)
-      let counts = MapKind.allCases.map { "\($0.name) \(table.elementCounts[$0] ?? 0)" }
+      let counts = MapKind.allCases.filter { !$0.isDynamic }.map { "\($0.name) \(table.elementCounts[$0] ?? 0)" }
       owned("\(name(family)): \(counts.joined(separator: ", "))")
     }
   }

@@ -24,7 +24,7 @@ package struct Encoder {
   private func encode(_ message: Message, _ origin: Int) {
     switch message {
     case .addTable(let family): encodeTable(family, NFT_MSG_NEWTABLE, NLM_F_CREATE, origin)
-    case .deleteTable(let family): encodeTable(family, NFT_MSG_DELTABLE, 0, origin)
+    case .deleteTable(let family, let name): encodeTable(family, NFT_MSG_DELTABLE, 0, origin, name: name)
     case .addMap(let family, let map): encodeMap(family, map, origin)
     case .addChain(let family, let name, let hook): encodeChain(family, name, hook, NFT_MSG_NEWCHAIN, NLM_F_CREATE, origin)
     case .deleteChain(let family, let name): encodeChain(family, name, nil, NFT_MSG_DELCHAIN, 0, origin)
@@ -37,11 +37,15 @@ package struct Encoder {
     }
   }
 
-  private func encodeTable(_ family: Family, _ type: nf_tables_msg_types, _ flags: Int32, _ origin: Int) {
+  private func encodeTable(
+    _ family: Family, _ type: nf_tables_msg_types, _ flags: Int32, _ origin: Int, name: String = Layout.table
+  ) {
     guard let table = nftnl_table_alloc() else { return }
     defer { nftnl_table_free(table) }
-    nftnl_table_set_str(table, attribute(NFTNL_TABLE_NAME), Layout.table)
+    nftnl_table_set_str(table, attribute(NFTNL_TABLE_NAME), name)
     if type == NFT_MSG_NEWTABLE {
+      // Says that it is not dormant, in case somebody made it so.
+      nftnl_table_set_u32(table, attribute(NFTNL_TABLE_FLAGS), 0)
       UserData.comment(Layout.tableComment).with { nftnl_table_set_data(table, attribute(NFTNL_TABLE_USERDATA), $0, $1) }
     }
     bytes.message(type.rawValue, family, flags: UInt32(flags), origin: origin) { nftnl_table_nlmsg_build_payload($0, table) }
@@ -55,8 +59,8 @@ package struct Encoder {
     nftnl_chain_set_str(chain, attribute(NFTNL_CHAIN_TABLE), Layout.table)
     nftnl_chain_set_str(chain, attribute(NFTNL_CHAIN_NAME), name)
     if let hook {
-      nftnl_chain_set_str(chain, attribute(NFTNL_CHAIN_TYPE), "nat")
-      nftnl_chain_set_u32(chain, attribute(NFTNL_CHAIN_HOOKNUM), hook.rawValue)
+      nftnl_chain_set_str(chain, attribute(NFTNL_CHAIN_TYPE), hook.type)
+      nftnl_chain_set_u32(chain, attribute(NFTNL_CHAIN_HOOKNUM), hook.number)
       nftnl_chain_set_s32(chain, attribute(NFTNL_CHAIN_PRIO), hook.priority)
     }
     bytes.message(type.rawValue, family, flags: UInt32(flags), origin: origin) { nftnl_chain_nlmsg_build_payload($0, chain) }
@@ -84,20 +88,25 @@ package struct Encoder {
     nftnl_set_set_str(set, attribute(NFTNL_SET_TABLE), Layout.table)
     nftnl_set_set_str(set, attribute(NFTNL_SET_NAME), map.name)
     // Names a set inside its transaction only; the kernel insists on one.
-    nftnl_set_set_u32(set, attribute(NFTNL_SET_ID), UInt32(clamping: map.rawValue + 1))
+    nftnl_set_set_u32(set, attribute(NFTNL_SET_ID), map.identifier)
     nftnl_set_set_u32(set, attribute(NFTNL_SET_KEY_TYPE), map.key.type(family))
     nftnl_set_set_u32(set, attribute(NFTNL_SET_KEY_LEN), UInt32(clamping: map.key.width(family)))
+    nftnl_set_set_u32(set, attribute(NFTNL_SET_FLAGS), map.flags)
     switch map.value {
-    case .none: nftnl_set_set_u32(set, attribute(NFTNL_SET_FLAGS), 0)
+    case .none: break
     case .verdict:
-      nftnl_set_set_u32(set, attribute(NFTNL_SET_FLAGS), NFT_SET_MAP.rawValue)
       nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_TYPE), swl_nft_data_verdict())
       nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_LEN), 0)
     case .parts(let parts):
-      nftnl_set_set_u32(set, attribute(NFTNL_SET_FLAGS), NFT_SET_MAP.rawValue)
       nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_TYPE), parts.type(family))
       nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_LEN), UInt32(clamping: parts.width(family)))
     }
+    if map.isInterval {
+      let lengths = map.key.map { UInt8(clamping: $0.length(family)) }
+      _ = nftnl_set_set_data(set, attribute(NFTNL_SET_DESC_CONCAT), lengths, UInt32(clamping: lengths.count))
+    }
+    // The set owns the expression.
+    if map.isCounted, let counter = nftnl_expr_alloc("counter") { nftnl_set_add_expr(set, counter) }
     UserData.byteOrders(of: map).with { if $1 > 0 { nftnl_set_set_data(set, attribute(NFTNL_SET_USERDATA), $0, $1) } }
     bytes.message(NFT_MSG_NEWSET.rawValue, family, flags: UInt32(NLM_F_CREATE), origin: origin) {
       nftnl_set_nlmsg_build_payload($0, set)
@@ -123,6 +132,19 @@ package struct Encoder {
         more = nftnl_set_elems_nlmsg_build_payload_iter($0, iterator) > 0
       }
     }
+  }
+}
+
+extension MapKind {
+  /// Names a set inside its transaction only; the kernel insists on one.
+  var identifier: UInt32 { UInt32(clamping: rawValue + 1) }
+
+  /// As the kernel keeps them.
+  var flags: UInt32 {
+    var flags: UInt32 = value == .none ? 0 : NFT_SET_MAP.rawValue
+    if isInterval { flags |= NFT_SET_INTERVAL.rawValue | NFT_SET_CONCAT.rawValue }
+    if isDynamic { flags |= NFT_SET_TIMEOUT.rawValue | NFT_SET_EVAL.rawValue }
+    return flags
   }
 }
 

@@ -7,11 +7,17 @@ extension Element {
     withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { scratch in
       let key = write(map.key, family, asKey: true, to: scratch)
       _ = nftnl_set_elem_set(object, attribute(NFTNL_SET_ELEM_KEY), scratch.baseAddress, UInt32(clamping: key))
+      if map.isInterval {
+        let end = write(map.key, family, asKey: true, isEnd: true, to: scratch)
+        _ = nftnl_set_elem_set(object, attribute(NFTNL_SET_ELEM_KEY_END), scratch.baseAddress, UInt32(clamping: end))
+      }
       guard withValue else { return }
       switch map.value {
       case .none: break
       case .verdict:
-        nftnl_set_elem_set_u32(object, attribute(NFTNL_SET_ELEM_VERDICT), UInt32(bitPattern: NFT_GOTO.rawValue))
+        // From a place of affinity that lost its endpoint the packet comes back.
+        let verdict = serviceClass.slot == nil ? NFT_GOTO : NFT_JUMP
+        nftnl_set_elem_set_u32(object, attribute(NFTNL_SET_ELEM_VERDICT), UInt32(bitPattern: verdict.rawValue))
         _ = nftnl_set_elem_set_str(object, attribute(NFTNL_SET_ELEM_CHAIN), reference.chain)
       case .parts(let parts):
         let value = write(parts, family, asKey: false, to: scratch)
@@ -22,7 +28,10 @@ extension Element {
   }
 
   /// Lays the parts out as registers hold them: each from a word's first byte on, the rest of its words zero.
-  private func write(_ parts: [MapKind.Part], _ family: Family, asKey: Bool, to bytes: UnsafeMutableRawBufferPointer) -> Int {
+  /// - Parameter isEnd: the last key of the interval.
+  private func write(
+    _ parts: [MapKind.Part], _ family: Family, asKey: Bool, isEnd: Bool = false, to bytes: UnsafeMutableRawBufferPointer
+  ) -> Int {
     var offset = 0
     var isFirstAddress = asKey
     let hasIndex = asKey && parts.count > 1
@@ -31,14 +40,9 @@ extension Element {
       guard offset + width <= bytes.count else { return offset }
       switch part {
       case .address:
-        let address = isFirstAddress ? key.address : target.address
+        Self.store(isFirstAddress ? key.address : target.address, family, to: bytes, at: offset)
         isFirstAddress = false
-        if family == .ipv4 {
-          bytes.storeBytes(of: UInt32(truncatingIfNeeded: address.low).bigEndian, toByteOffset: offset, as: UInt32.self)
-        } else {
-          bytes.storeBytes(of: address.high.bigEndian, toByteOffset: offset, as: UInt64.self)
-          bytes.storeBytes(of: address.low.bigEndian, toByteOffset: offset + 8, as: UInt64.self)
-        }
+      case .source: Self.store((isEnd ? source?.last : source?.address) ?? Address(), family, to: bytes, at: offset)
       case .proto:
         bytes.storeBytes(of: 0, toByteOffset: offset, as: UInt32.self)
         bytes.storeBytes(of: key.proto, toByteOffset: offset, as: UInt8.self)
@@ -47,19 +51,37 @@ extension Element {
         bytes.storeBytes(of: 0, toByteOffset: offset, as: UInt32.self)
         bytes.storeBytes(of: port.bigEndian, toByteOffset: offset, as: UInt16.self)
       case .number:
-        bytes.storeBytes(of: hasIndex ? index : serviceClass.rawValue, toByteOffset: offset, as: UInt32.self)
+        bytes.storeBytes(of: hasIndex ? index : number, toByteOffset: offset, as: UInt32.self)
       }
       offset += width
     }
     return offset
   }
 
+  private static func store(_ address: Address, _ family: Family, to bytes: UnsafeMutableRawBufferPointer, at offset: Int) {
+    if family == .ipv4 {
+      bytes.storeBytes(of: UInt32(truncatingIfNeeded: address.low).bigEndian, toByteOffset: offset, as: UInt32.self)
+    } else {
+      // The key of an IPv6 front end may begin at any word.
+      bytes.storeBytes(of: address.high.bigEndian, toByteOffset: offset, as: UInt64.self)
+      bytes.storeBytes(of: address.low.bigEndian, toByteOffset: offset + 8, as: UInt64.self)
+    }
+  }
+
   /// Reads an element the kernel answered with; nil when it has not the shape of the map.
   static func read(_ family: Family, _ map: MapKind, _ object: OpaquePointer) -> (Element, chain: String?)? {
-    var element = Element(FrontendKey(address: Address(), port: 0, proto: 0, isNodePort: map.isNodePort), .refuse)
+    var element = Element(FrontendKey(address: Address(), port: 0, proto: 0, isNodePort: map.isNodePort))
     var length: UInt32 = 0
     guard let key = nftnl_set_elem_get(object, attribute(NFTNL_SET_ELEM_KEY), &length) else { return nil }
     guard element.parse(map.key, family, asKey: true, UnsafeRawBufferPointer(start: key, count: Int(length))) else { return nil }
+    if map.isInterval {
+      guard let end = nftnl_set_elem_get(object, attribute(NFTNL_SET_ELEM_KEY_END), &length) else { return nil }
+      var last = element
+      guard last.parse(map.key, family, asKey: true, UnsafeRawBufferPointer(start: end, count: Int(length))),
+        let source = Network(first: element.source?.address ?? Address(), last: last.source?.address ?? Address(), family)
+      else { return nil }
+      element.source = source
+    }
     switch map.value {
     case .none: return (element, nil)
     case .verdict:
@@ -85,20 +107,17 @@ extension Element {
         let address = Address(network: slice, family)
         if isFirstAddress { key.address = address } else { target.address = address }
         isFirstAddress = false
+      case .source: source = Network(Address(network: slice, family), prefix: family.width * 8, family)
       case .proto: key.proto = slice.loadUnaligned(as: UInt8.self)
       case .port:
         let port = UInt16(bigEndian: slice.loadUnaligned(as: UInt16.self))
         if asKey { key.port = port } else { target.port = port }
       case .number:
-        let number = slice.loadUnaligned(as: UInt32.self)
-        if hasIndex { index = number } else { serviceClass = ServiceClass(rawValue: number) }
+        let value = slice.loadUnaligned(as: UInt32.self)
+        if hasIndex { index = value } else { number = value }
       }
       offset += width
     }
     return true
   }
-}
-
-extension MapKind {
-  var isNodePort: Bool { self == .serviceNodePorts || self == .nodePortEndpoints || self == .nodePortClasses }
 }

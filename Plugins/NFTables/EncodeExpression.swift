@@ -37,28 +37,48 @@ extension Expression {
         $0.set(NFTNL_EXPR_LOOKUP_SREG, from.number)
         if let to { $0.set(NFTNL_EXPR_LOOKUP_DREG, to.number) }
       }
+    case .absent(let map, let from):
+      return make("lookup") {
+        $0.set(NFTNL_EXPR_LOOKUP_SET, map.name)
+        $0.set(NFTNL_EXPR_LOOKUP_SREG, from.number)
+        $0.set(NFTNL_EXPR_LOOKUP_FLAGS, UInt32(NFT_LOOKUP_F_INV.rawValue))
+      }
     case .follow(let map, let from):
       return make("lookup") {
         $0.set(NFTNL_EXPR_LOOKUP_SET, map.name)
         $0.set(NFTNL_EXPR_LOOKUP_SREG, from.number)
         $0.set(NFTNL_EXPR_LOOKUP_DREG, UInt32(NFT_REG_VERDICT.rawValue))
       }
-    case .destinationType(let to):
+    case .routeType(let end, let to):
       return make("fib") {
         $0.set(NFTNL_EXPR_FIB_DREG, to.number)
         $0.set(NFTNL_EXPR_FIB_RESULT, UInt32(NFT_FIB_RESULT_ADDRTYPE.rawValue))
-        $0.set(NFTNL_EXPR_FIB_FLAGS, UInt32(NFTA_FIB_F_DADDR.rawValue))
+        $0.set(NFTNL_EXPR_FIB_FLAGS, UInt32((end == .source ? NFTA_FIB_F_SADDR : NFTA_FIB_F_DADDR).rawValue))
+      }
+    case .connectionState(let to):
+      return make("ct") {
+        $0.set(NFTNL_EXPR_CT_KEY, UInt32(NFT_CT_STATE.rawValue))
+        $0.set(NFTNL_EXPR_CT_DREG, to.number)
       }
     case .connectionStatus(let to):
       return make("ct") {
         $0.set(NFTNL_EXPR_CT_KEY, UInt32(NFT_CT_STATUS.rawValue))
         $0.set(NFTNL_EXPR_CT_DREG, to.number)
       }
-    case .random(let below, let to):
+    case .constant(let value, let to):
+      return make("immediate") {
+        $0.set(NFTNL_EXPR_IMM_DREG, to.number)
+        $0.set(NFTNL_EXPR_IMM_DATA, withUnsafeBytes(of: value) { Array($0) })
+      }
+    case .update(let map, let key, let value, let seconds):
+      return dynamic(map, NFT_DYNSET_OP_UPDATE, key, value, milliseconds: UInt64(seconds) * 1000)
+    case .remove(let map, let key, let value): return dynamic(map, NFT_DYNSET_OP_DELETE, key, value, milliseconds: 0)
+    case .random(let below, let offset, let to):
       return make("numgen") {
         $0.set(NFTNL_EXPR_NG_DREG, to.number)
         $0.set(NFTNL_EXPR_NG_MODULUS, below)
         $0.set(NFTNL_EXPR_NG_TYPE, UInt32(NFT_NG_RANDOM.rawValue))
+        if offset != 0 { $0.set(NFTNL_EXPR_NG_OFFSET, offset) }
       }
     case .destinationNAT(let family, let address, let port):
       return make("nat") {
@@ -83,7 +103,24 @@ extension Expression {
       case .jump(let chain):
         $0.set(NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: NFT_JUMP.rawValue))
         $0.set(NFTNL_EXPR_IMM_CHAIN, chain)
+      case .goto(let chain):
+        $0.set(NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: NFT_GOTO.rawValue))
+        $0.set(NFTNL_EXPR_IMM_CHAIN, chain)
       }
+    }
+  }
+
+  private func dynamic(
+    _ map: MapKind, _ operation: nft_dynset_ops, _ key: Register, _ value: Register, milliseconds: UInt64
+  ) -> OpaquePointer? {
+    make("dynset") {
+      $0.set(NFTNL_EXPR_DYNSET_SET_NAME, map.name)
+      // Names the set inside the transaction that makes it.
+      $0.set(NFTNL_EXPR_DYNSET_SET_ID, map.identifier)
+      $0.set(NFTNL_EXPR_DYNSET_OP, UInt32(operation.rawValue))
+      $0.set(NFTNL_EXPR_DYNSET_SREG_KEY, key.number)
+      $0.set(NFTNL_EXPR_DYNSET_SREG_DATA, value.number)
+      if milliseconds > 0 { nftnl_expr_set_u64($0, attribute(NFTNL_EXPR_DYNSET_TIMEOUT), milliseconds) }
     }
   }
 

@@ -1,15 +1,21 @@
-/// What stands in the kernel whatever the Services are: the maps, the base chains, and the shape of a class's chain.
+/// What stands in the kernel whatever the Services are: the maps and the base chains. The chains of classes are beside, in
+/// `ClassChain`.
 ///
 ///     nat prerouting, output ─> services ─┬─ @service_ips[address . protocol . port] ──────> class ─> @classes ──────────┐
-///                                         └─ local address: @service_nodeports[protocol . port] ─> @nodeport_classes ────┤
+///                                         ├─ local address: @service_nodeports[protocol . port] ─> @nodeport_classes ────┤
+///                                         └─ address of the service ranges: refused                                      │
 ///        chain of the class <────────────────────────────────────────────────────────────────────────────────────────────┘
+///          sources outside of @source_ranges are dropped, where the class asks for it
 ///          mark for masquerading, where the class asks for it
-///          dnat to @endpoints[address . protocol . port . random index]
+///          those who are near go to a chain of their own, where they are served otherwise
+///          dnat to @endpoints[address . protocol . port . random index], or with session affinity:
+///             @affinity[client . front end], else @affinity_slots[front end . random index] ─> place ─> @affinity_chains
+///        chain of the place: remember the client, dnat to @endpoints[address . protocol . port . place]
 ///
 /// A Service is elements of maps and nothing else, so its changes cost the same among ten Services and among ten thousand.
 package struct Layout: Sendable {
   /// Grows when the maps or the meaning of their elements change; a table of another version is replaced in one transaction.
-  package static let version = 1
+  package static let version = 2
   package static let table = "swiftlet"
   package static let tableComment = "service proxy of swiftlet, layout \(version)"
   package static let servicesChain = "services"
@@ -24,92 +30,32 @@ package struct Layout: Sendable {
     self.settings = settings
   }
 
+  var match: Match { Match(family: family, settings: settings) }
+
   /// In the order of creation: a chain comes after those its rules jump to.
   package var baseChains: [Chain] {
-    [
+    let chains = [
       Chain(name: Self.refuseChain, rules: refuseRules),
       Chain(name: Self.discardChain, rules: [Rule("no endpoint for traffic from here", [.verdict(.drop)])]),
+      Chain(name: Self.outsideChain(isNodePort: false), rules: outsideRules(isNodePort: false)),
+      Chain(name: Self.outsideChain(isNodePort: true), rules: outsideRules(isNodePort: true)),
       Chain(name: Self.servicesChain, rules: servicesRules),
       Chain(name: "nat_prerouting", hook: .prerouting, rules: [Rule("from pods and from outside", [.verdict(.jump(Self.servicesChain))])]),
       Chain(name: "nat_output", hook: .output, rules: [Rule("from this node", [.verdict(.jump(Self.servicesChain))])]),
       Chain(name: "nat_postrouting", hook: .postrouting, rules: postroutingRules),
     ]
+    return settings.dropInvalid ? chains + [Chain(name: "filter_forward", hook: .forward, rules: forwardRules)] : chains
   }
 
-  /// The chain of a class that owns one; its connections come by a goto and never return.
-  package func chain(for reference: ClassReference) -> Chain {
-    let count = max(1, reference.serviceClass.endpoints)
-    let map: MapKind = reference.isNodePort ? .nodePortEndpoints : .endpoints
-    var rules = masqueradeRules(reference.serviceClass.masquerade ?? .hairpin)
-    rules.append(Rule("one of \(count)", destination(map, below: count)))
-    if count > 1 {
-      // A packet that crosses a commit may have met the old class and now the new endpoints, which may be fewer.
-      rules.append(Rule("endpoints are changing", destination(map, below: 1)))
-    }
-    // Not refused: the client's next attempt finds what the commit left.
-    rules.append(Rule("endpoints are gone", [.verdict(.drop)]))
-    return Chain(name: reference.chain, rules: rules)
-  }
-}
+  /// For sources a front end does not serve.
+  static func outsideChain(isNodePort: Bool) -> String { isNodePort ? "nodeport_outside_ranges" : "outside_ranges" }
 
-/// A chain with its rules.
-package struct Chain: Equatable, Sendable {
-  /// Where a base chain sits; always of type nat.
-  package enum Hook: UInt32, Sendable {
-    case prerouting = 0
-    case output = 3
-    case postrouting = 4
-
-    /// NF_IP_PRI_NAT_DST and NF_IP_PRI_NAT_SRC, as everybody's nat.
-    package var priority: Int32 { self == .postrouting ? 100 : -100 }
-  }
-
-  package let name: String
-  package let hook: Hook?
-  package let rules: [Rule]
-
-  package init(name: String, hook: Hook? = nil, rules: [Rule]) {
-    self.name = name
-    self.hook = hook
-    self.rules = rules
-  }
-}
-
-extension Layout {
-  private var widthWords: Int { family.words }
-  private var addressRegister: Register { Register(0) }
-  private var sourceOffset: UInt32 { family == .ipv4 ? 12 : 8 }
-  private var destinationOffset: UInt32 { family == .ipv4 ? 16 : 24 }
-  private var addressLength: UInt32 { UInt32(clamping: family.width) }
-
-  private func source(to register: Register) -> Expression {
-    .payload(.network, offset: sourceOffset, length: addressLength, to: register)
-  }
-
-  private func destination(to register: Register) -> Expression {
-    .payload(.network, offset: destinationOffset, length: addressLength, to: register)
-  }
-
-  /// Loads a front end's key from register 0 on; answers the first register behind it.
-  private func frontendKey(_ map: MapKind) -> (load: [Expression], next: Int) {
-    var load: [Expression] = []
-    var next = 0
-    if map == .serviceIPs || map == .endpoints {
-      load.append(destination(to: addressRegister))
-      next = widthWords
-    }
-    load.append(.meta(.l4proto, to: Register(next)))
-    load.append(.payload(.transport, offset: 2, length: 2, to: Register(next + 1)))
-    return (load, next + 2)
-  }
-
-  private func destination(_ map: MapKind, below count: UInt32) -> [Expression] {
-    let key = frontendKey(map)
-    return key.load + [
-      .random(below: count, to: Register(key.next)),
-      .lookup(map, from: Register(0), to: Register(0)),
-      .destinationNAT(family, address: Register(0), port: Register(widthWords)),
-    ]
+  /// Finds the element that counts; goes on whether there is one or not.
+  func count(_ reason: ServiceClass.Refused, isNodePort: Bool) -> Rule {
+    let map = MapKind.refusals(isNodePort: isNodePort)
+    let key = match.key(map)
+    return Rule(
+      "count it", key.load + [.random(below: 1, offset: reason.rawValue, to: Register(key.next)), .lookup(map, from: Register(0), to: nil)])
   }
 
   private var refuseRules: [Rule] {
@@ -119,97 +65,76 @@ extension Layout {
     ]
   }
 
+  private func outsideRules(isNodePort: Bool) -> [Rule] {
+    [count(.source, isNodePort: isNodePort), Rule("source is in no source range", [.verdict(.drop)])]
+  }
+
   private var servicesRules: [Rule] {
-    [Rule("cluster, external and load balancer addresses", dispatch(.serviceIPs, .classes, only: []))]
-      + nodePortConditions.map { Rule("node ports", dispatch(.serviceNodePorts, .nodePortClasses, only: $0)) }
+    [Rule("cluster, external and load balancer addresses", dispatch(.serviceIPs, .classes))]
+      + nodePortConditions.map { Rule("node ports", $0 + dispatch(.serviceNodePorts, .nodePortClasses)) }
+      + settings.serviceNetworks.filter { $0.family == family }.map { network in
+        Rule(
+          "no service port has it",
+          [match.destination(to: Register(0))] + match.address(in: Register(0), network, inverted: false)
+            + [.verdict(.goto(Self.refuseChain))])
+      }
   }
 
-  /// From a front end to its class to the class's chain.
-  ///
-  /// The class travels from one look-up to the next through the packet's mark, whose old value is put back before the rule
-  /// ends. Registers alone would do for the kernel, but nft 1.0.6 ends with an assertion while it lists a look-up whose
-  /// key is another look-up's result; "meta mark set … map" and "meta mark vmap" it knows.
-  private func dispatch(_ frontends: MapKind, _ classes: MapKind, only conditions: [Expression]) -> [Expression] {
-    let key = frontendKey(frontends)
-    let saved = Register(14)
-    let chosen = Register(15)
-    return key.load + [.lookup(frontends, from: Register(0), to: Register(0))] + conditions + [
-      .meta(.mark, to: saved),
-      .setMeta(.mark, from: Register(0)),
-      .meta(.mark, to: chosen),
-      .setMeta(.mark, from: saved),
-      .follow(classes, from: chosen),
-    ]
+  /// From a front end to its class to the class's chain. The look-up counts, so it comes behind all conditions.
+  private func dispatch(_ frontends: MapKind, _ classes: MapKind) -> [Expression] {
+    match.key(frontends).load + [.lookup(frontends, from: Register(0), to: Register(0))] + match.follow(classes)
   }
 
-  /// One list for each network node ports answer on; in registers a front end's key and class leave free. The route type
-  /// is asked last because it costs a route look-up.
+  /// One list for each network node ports answer on. The route type is asked last because it costs a route look-up.
   private var nodePortConditions: [[Expression]] {
-    let register = Register(8)
-    let localType = withUnsafeBytes(of: UInt32(2)) { Array($0) }
-    let local: [Expression] = [.destinationType(to: register), .equal(register, localType)]
-    if settings.nodePortNetworks.isEmpty { return [notLoopback(register) + local] }
+    let local = match.isLocal(.destination)
+    if settings.nodePortNetworks.isEmpty { return [notLoopback + local] }
     return settings.nodePortNetworks.filter { $0.family == family }.map { network in
-      notLoopback(register) + [destination(to: register)] + match(network, register, inverted: false) + local
+      notLoopback + [match.destination(to: Register(0))] + match.address(in: Register(0), network, inverted: false) + local
     }
   }
 
   /// A connection to loopback cannot be sent elsewhere: its packets would be martians on the way back.
-  private func notLoopback(_ register: Register) -> [Expression] {
+  private var notLoopback: [Expression] {
     let loopback = family == .ipv4 ? Network("127.0.0.0/8") : Network("::1/128")
     guard let loopback else { return [] }
-    return [destination(to: register)] + match(loopback, register, inverted: true)
-  }
-
-  private func match(_ network: Network, _ register: Register, inverted: Bool) -> [Expression] {
-    var match: [Expression] = []
-    if network.prefix < family.width * 8 {
-      match.append(.bitwise(register, mask: network.mask, flip: [UInt8](repeating: 0, count: family.width)))
-    }
-    let bytes = network.address.network(family)
-    match.append(inverted ? .notEqual(register, bytes) : .equal(register, bytes))
-    return match
-  }
-
-  private var markBytes: [UInt8] { withUnsafeBytes(of: settings.masqueradeMark) { Array($0) } }
-  private var otherMarkBytes: [UInt8] { withUnsafeBytes(of: ~settings.masqueradeMark) { Array($0) } }
-
-  private func masqueradeRules(_ masquerade: ServiceClass.Masquerade) -> [Rule] {
-    let mark: [Expression] = [
-      .meta(.mark, to: Register(0)), .bitwise(Register(0), mask: otherMarkBytes, flip: markBytes),
-      .setMeta(.mark, from: Register(0)),
-    ]
-    switch masquerade {
-    case .hairpin: return []
-    case .always: return [Rule("masquerade", mark)]
-    case .outside:
-      let networks = settings.clusterNetworks.filter { $0.family == family }
-      if networks.isEmpty { return [] }
-      let conditions = networks.flatMap { [source(to: Register(0))] + match($0, Register(0), inverted: true) }
-      return [Rule("masquerade what does not come from a pod", conditions + mark)]
-    }
+    return [match.destination(to: Register(0))] + match.address(in: Register(0), loopback, inverted: true)
   }
 
   private var postroutingRules: [Rule] {
     let zero = [UInt8](repeating: 0, count: 4)
-    let dnat: UInt32 = 1 << 5
-    let dnatBytes = withUnsafeBytes(of: dnat) { Array($0) }
     let all = [UInt8](repeating: 0xff, count: 4)
+    // IPS_DST_NAT.
+    let dnat = withUnsafeBytes(of: UInt32(1 << 5)) { Array($0) }
+    let marked: [Expression] = [
+      .meta(.mark, to: Register(0)), .bitwise(Register(0), mask: match.markBytes, flip: zero), .notEqual(Register(0), zero),
+      .meta(.mark, to: Register(0)), .bitwise(Register(0), mask: all, flip: match.markBytes), .setMeta(.mark, from: Register(0)),
+    ]
     return [
-      Rule(
-        "marked for masquerading",
-        [
-          .meta(.mark, to: Register(0)), .bitwise(Register(0), mask: markBytes, flip: zero), .notEqual(Register(0), zero),
-          .meta(.mark, to: Register(0)), .bitwise(Register(0), mask: all, flip: markBytes), .setMeta(.mark, from: Register(0)),
-          .masquerade,
-        ]),
+      Rule("marked for masquerading", marked + [.masquerade]),
       Rule(
         "a pod that reaches itself through a service",
         [
-          .connectionStatus(to: Register(0)), .bitwise(Register(0), mask: dnatBytes, flip: zero), .notEqual(Register(0), zero),
-          source(to: Register(0)), destination(to: Register(widthWords)), .lookup(.hairpin, from: Register(0), to: nil),
+          .connectionStatus(to: Register(0)), .bitwise(Register(0), mask: dnat, flip: zero), .notEqual(Register(0), zero),
+          match.source(to: Register(0)), match.destination(to: Register(family.words)), .lookup(.hairpin, from: Register(0), to: nil),
           .masquerade,
         ]),
+    ]
+  }
+
+  /// A late packet of a connection conntrack has forgotten would go on without translation, and the pod that gets it resets
+  /// a living one: kubernetes/kubernetes#74839.
+  private var forwardRules: [Rule] {
+    let zero = [UInt8](repeating: 0, count: 4)
+    // NF_CT_STATE_INVALID_BIT.
+    let invalid = withUnsafeBytes(of: UInt32(1)) { Array($0) }
+    return [
+      Rule(
+        "conntrack does not know what it belongs to",
+        [
+          .connectionState(to: Register(0)), .bitwise(Register(0), mask: invalid, flip: zero), .notEqual(Register(0), zero),
+          .verdict(.drop),
+        ])
     ]
   }
 }

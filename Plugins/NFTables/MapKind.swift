@@ -1,16 +1,23 @@
-/// The maps (and one set) of a table.
+/// The maps and sets of a table. Most exist twice: for front ends with an address and for node ports, whose key has none.
 package enum MapKind: Int, Sendable, CaseIterable {
   /// address . protocol . port -> class
   case serviceIPs
   /// protocol . port -> class
   case serviceNodePorts
-  /// address . protocol . port . index -> endpoint address . port
-  case endpoints
-  /// protocol . port . index -> endpoint address . port
-  case nodePortEndpoints
+  /// front end . index -> endpoint address . port
+  case endpoints, nodePortEndpoints
+  /// front end . index -> place of the endpoint, for session affinity
+  case affinitySlots, nodePortAffinitySlots
+  /// client . front end -> place of its endpoint; written by packets
+  case affinity, nodePortAffinity
+  /// client networks . front end
+  case sourceRanges, nodePortSourceRanges
+  /// front end . reason, to count what is refused
+  case refusals, nodePortRefusals
+  /// place -> chain
+  case affinityChains, nodePortAffinityChains
   /// class -> chain
-  case classes
-  case nodePortClasses
+  case classes, nodePortClasses
   /// endpoint address . endpoint address, those on this node
   case hairpin
 
@@ -20,6 +27,16 @@ package enum MapKind: Int, Sendable, CaseIterable {
     case .serviceNodePorts: "service_nodeports"
     case .endpoints: "endpoints"
     case .nodePortEndpoints: "nodeport_endpoints"
+    case .affinitySlots: "affinity_slots"
+    case .nodePortAffinitySlots: "nodeport_affinity_slots"
+    case .affinity: "affinity"
+    case .nodePortAffinity: "nodeport_affinity"
+    case .sourceRanges: "source_ranges"
+    case .nodePortSourceRanges: "nodeport_source_ranges"
+    case .refusals: "refusals"
+    case .nodePortRefusals: "nodeport_refusals"
+    case .affinityChains: "affinity_chains"
+    case .nodePortAffinityChains: "nodeport_affinity_chains"
     case .classes: "classes"
     case .nodePortClasses: "nodeport_classes"
     case .hairpin: "hairpin"
@@ -29,7 +46,9 @@ package enum MapKind: Int, Sendable, CaseIterable {
   /// A part of a concatenation; each takes whole 32-bit words.
   package enum Part: Sendable {
     case address, proto, port
-    /// An index or a class. Typed as a mark, so that nft prints a plain number.
+    /// The client's address, or a network of clients.
+    case source
+    /// An index, a class or a place. Typed as a mark, so that nft prints a plain number.
     case number
   }
 
@@ -37,9 +56,11 @@ package enum MapKind: Int, Sendable, CaseIterable {
     switch self {
     case .serviceIPs: [.address, .proto, .port]
     case .serviceNodePorts: [.proto, .port]
-    case .endpoints: [.address, .proto, .port, .number]
-    case .nodePortEndpoints: [.proto, .port, .number]
-    case .classes, .nodePortClasses: [.number]
+    case .endpoints, .affinitySlots, .refusals: [.address, .proto, .port, .number]
+    case .nodePortEndpoints, .nodePortAffinitySlots, .nodePortRefusals: [.proto, .port, .number]
+    case .affinity, .sourceRanges: [.source, .address, .proto, .port]
+    case .nodePortAffinity, .nodePortSourceRanges: [.source, .proto, .port]
+    case .affinityChains, .nodePortAffinityChains, .classes, .nodePortClasses: [.number]
     case .hairpin: [.address, .address]
     }
   }
@@ -52,29 +73,79 @@ package enum MapKind: Int, Sendable, CaseIterable {
 
   package var value: Value {
     switch self {
-    case .serviceIPs, .serviceNodePorts: .parts([.number])
+    case .serviceIPs, .serviceNodePorts, .affinitySlots, .nodePortAffinitySlots, .affinity, .nodePortAffinity: .parts([.number])
     case .endpoints, .nodePortEndpoints: .parts([.address, .port])
-    case .classes, .nodePortClasses: .verdict
-    case .hairpin: .none
+    case .affinityChains, .nodePortAffinityChains, .classes, .nodePortClasses: .verdict
+    case .sourceRanges, .nodePortSourceRanges, .refusals, .nodePortRefusals, .hairpin: .none
     }
   }
 
+  /// Each element counts the packets that found it.
+  package var isCounted: Bool {
+    switch self {
+    case .serviceIPs, .serviceNodePorts, .refusals, .nodePortRefusals: true
+    default: false
+    }
+  }
+
+  /// Keys are ranges in their first part and single values in the others.
+  package var isInterval: Bool { self == .sourceRanges || self == .nodePortSourceRanges }
+
+  /// Packets add elements, which go by themselves.
+  package var isDynamic: Bool { self == .affinity || self == .nodePortAffinity }
+
+  package var isNodePort: Bool {
+    switch self {
+    case .serviceNodePorts, .nodePortEndpoints, .nodePortAffinitySlots, .nodePortAffinity, .nodePortSourceRanges, .nodePortRefusals,
+      .nodePortAffinityChains, .nodePortClasses:
+      true
+    default: false
+    }
+  }
+}
+
+extension MapKind {
   package static func frontends(isNodePort: Bool) -> MapKind { isNodePort ? .serviceNodePorts : .serviceIPs }
   package static func endpoints(isNodePort: Bool) -> MapKind { isNodePort ? .nodePortEndpoints : .endpoints }
+  package static func affinitySlots(isNodePort: Bool) -> MapKind { isNodePort ? .nodePortAffinitySlots : .affinitySlots }
+  package static func affinity(isNodePort: Bool) -> MapKind { isNodePort ? .nodePortAffinity : .affinity }
+  package static func sourceRanges(isNodePort: Bool) -> MapKind { isNodePort ? .nodePortSourceRanges : .sourceRanges }
+  package static func refusals(isNodePort: Bool) -> MapKind { isNodePort ? .nodePortRefusals : .refusals }
+  package static func affinityChains(isNodePort: Bool) -> MapKind { isNodePort ? .nodePortAffinityChains : .affinityChains }
   package static func classes(isNodePort: Bool) -> MapKind { isNodePort ? .nodePortClasses : .classes }
 }
 
 extension MapKind.Part {
   /// Bytes with padding.
-  package func width(_ family: Family) -> Int { self == .address ? family.width : 4 }
+  package func width(_ family: Family) -> Int { self == .address || self == .source ? family.width : 4 }
+
+  /// Bytes without.
+  package func length(_ family: Family) -> Int {
+    switch self {
+    case .address, .source: family.width
+    case .proto: 1
+    case .port: 2
+    case .number: 4
+    }
+  }
 
   /// nft's number of the data type, which the kernel keeps for whoever lists the map.
   package func type(_ family: Family) -> UInt32 {
     switch self {
-    case .address: family == .ipv4 ? 7 : 8
+    case .address, .source: family == .ipv4 ? 7 : 8
     case .proto: 12
     case .port: 13
     case .number: 19
+    }
+  }
+
+  /// nft's name of the type.
+  package func name(_ family: Family) -> String {
+    switch self {
+    case .address, .source: family == .ipv4 ? "ipv4_addr" : "ipv6_addr"
+    case .proto: "inet_proto"
+    case .port: "inet_service"
+    case .number: "mark"
     }
   }
 }
@@ -83,4 +154,22 @@ extension [MapKind.Part] {
   package func width(_ family: Family) -> Int { reduce(0) { $0 + $1.width(family) } }
   /// nft packs the types of a concatenation six bits each.
   package func type(_ family: Family) -> UInt32 { reduce(0) { $0 << 6 | $1.type(family) } }
+  package func name(_ family: Family) -> String { map { $0.name(family) }.joined(separator: " . ") }
+}
+
+extension MapKind {
+  /// As nft lists it, without the elements.
+  package func definition(_ family: Family) -> [String] {
+    var lines = ["type \(key.name(family))"]
+    switch value {
+    case .none: break
+    case .verdict: lines[0] += " : verdict"
+    case .parts(let parts): lines[0] += " : \(parts.name(family))"
+    }
+    // Once a rule adds to it the kernel shows a size too, 65535: so many clients are remembered.
+    if isDynamic { lines.append("flags dynamic,timeout") }
+    if isInterval { lines.append("flags interval") }
+    if isCounted { lines.append("counter") }
+    return lines
+  }
 }

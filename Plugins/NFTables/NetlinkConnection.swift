@@ -28,6 +28,8 @@ package final class NetlinkConnection {
   /// The longest answer the kernel makes is 32 KiB for a dump.
   private static let bufferSize = 1 << 17
 
+  package var portNumber: UInt32 { transport.portNumber }
+
   package init(_ transport: any NetlinkTransport, sequence: UInt32 = 1) {
     self.transport = transport
     self.sequence = sequence

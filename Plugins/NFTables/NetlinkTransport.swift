@@ -7,6 +7,12 @@ package protocol NetlinkTransport: AnyObject {
   func send(_ datagram: UnsafeRawBufferPointer) throws(TransportFault)
   /// Receives one datagram, cut off never: one that does not fit is a fault. Waits as long as the transport finds bearable.
   func receive(into buffer: UnsafeMutableRawBufferPointer) throws(TransportFault) -> Int
+  /// What the kernel calls this end in what it tells others; 0 when there is no kernel.
+  var portNumber: UInt32 { get }
+}
+
+extension NetlinkTransport {
+  package var portNumber: UInt32 { 0 }
 }
 
 /// Why a datagram did not get through.
@@ -54,6 +60,8 @@ package final class NetlinkSocket: NetlinkTransport {
   deinit { mnl_socket_close(socket) }
 
   private var descriptor: Int32 { mnl_socket_get_fd(socket) }
+
+  package var portNumber: UInt32 { mnl_socket_get_portid(socket) }
 
   package func send(_ datagram: UnsafeRawBufferPointer) throws(TransportFault) {
     growSendBuffer(to: datagram.count)

@@ -8,8 +8,8 @@ package final class Programmer {
   package static let transactionLimit = 4096
 
   package let tables: [Family: TableState]
+  package let connection: NetlinkConnection
   private let layouts: [Family: Layout]
-  private let connection: NetlinkConnection
   private let isCancelled: () -> Bool
   private let log: (String) -> Void
   /// An answer of the kernel was lost, or its table is not what we thought.
@@ -28,7 +28,7 @@ package final class Programmer {
     tables = layouts.mapValues { TableState($0) }
   }
 
-  private var orderedTables: [TableState] { Family.allCases.compactMap { tables[$0] } }
+  package var orderedTables: [TableState] { Family.allCases.compactMap { tables[$0] } }
 
   // MARK: - Full load
 
@@ -108,6 +108,7 @@ package final class Programmer {
 
     var outcome = connection.exchange(preparation, layouts: layouts)
     if case .committed = outcome {
+      for (table, delta) in deltas where !table.isDeferred { carryCounts(table, delta) }
       for (table, delta) in deltas where !table.isDeferred { table.commit(newClasses: delta.newClasses) }
       outcome = connection.exchange(messages, layouts: layouts)
     } else {
@@ -140,6 +141,17 @@ package final class Programmer {
       } else {
         for change in changes { refuse(change, fault, failed) }
       }
+    }
+  }
+
+  /// Not worth failing for: counts are allowed to begin anew.
+  private func carryCounts(_ table: TableState, _ delta: TableDelta) {
+    let keys = [MapKind.serviceIPs, .serviceNodePorts].flatMap { delta.replaced[$0] ?? [] }.map(\.key)
+    if keys.isEmpty { return }
+    do throws(BackendFault) {
+      table.carry(try CounterReader(connection, table.family).counts(of: keys, table.frontends))
+    } catch {
+      log("\(error.message); the counts of \(keys.count) front ends begin anew")
     }
   }
 

@@ -2,31 +2,6 @@ import CNetfilter
 import Glibc
 import PluginKit
 
-/// A table of ours as the kernel has it.
-package struct KernelTable: Equatable {
-  package struct ChainImage: Equatable {
-    package var hook: UInt32?
-    package var priority: Int32 = 0
-    package var type: String?
-    /// One for each rule, in order; nil for a rule that is not ours.
-    package var fingerprints: [UInt64?] = []
-  }
-
-  package var isPresent = false
-  /// Made by this version of the layout, with all of its maps.
-  package var isCompatible = false
-  package var chains: [String: ChainImage] = [:]
-  package var frontends: [FrontendKey: FrontendState] = [:]
-  /// True: leads to the chain it should.
-  package var classes: [ClassReference: Bool] = [:]
-  package var hairpins: Set<Address> = []
-  /// Elements nothing of ours would make.
-  package var strays: [MapKind: [Element]] = [:]
-  package var elementCounts: [MapKind: Int] = [:]
-
-  package init() {}
-}
-
 /// Reads tables of ours back from the kernel.
 package struct Readback {
   private let connection: NetlinkConnection
@@ -46,10 +21,10 @@ package struct Readback {
     throw BackendFault(.retry, "read table \(family.name) \(Layout.table): others kept changing the ruleset meanwhile")
   }
 
-  /// Whether a table of ours exists at all; cheaper than reading it.
-  package func isPresent(_ family: Family) throws(BackendFault) -> Bool {
+  /// Whether a table exists at all, one of ours if no name is given; cheaper than reading it.
+  package func isPresent(_ family: Family, name: String = Layout.table) throws(BackendFault) -> Bool {
     var table = KernelTable()
-    _ = try readTable(family, into: &table)
+    _ = try readTable(family, name, into: &table)
     return table.isPresent
   }
 
@@ -62,16 +37,20 @@ package struct Readback {
     guard try readChains(family, into: &table) == .complete else { return .interrupted }
     guard try readRules(family, into: &table) == .complete else { return .interrupted }
     table.isCompatible = table.isCompatible && maps.count == MapKind.allCases.count
-    for map in MapKind.allCases where maps.contains(map) {
-      guard try readElements(family, map, into: &table) == .complete else { return .interrupted }
+    // Clients come and go without us, and there may be many.
+    for map in MapKind.allCases where maps.contains(map) && !map.isDynamic {
+      guard try elements(family, map, { table.take($0.element, map, leadsTo: $0.chain) }) == .complete else { return .interrupted }
     }
+    table.assemble()
     return .complete
   }
 
-  private func readTable(_ family: Family, into table: inout KernelTable) throws(BackendFault) -> NetlinkConnection.DumpOutcome {
+  private func readTable(
+    _ family: Family, _ name: String = Layout.table, into table: inout KernelTable
+  ) throws(BackendFault) -> NetlinkConnection.DumpOutcome {
     guard let query = nftnl_table_alloc() else { throw Self.outOfMemory }
     defer { nftnl_table_free(query) }
-    nftnl_table_set_str(query, attribute(NFTNL_TABLE_NAME), Layout.table)
+    nftnl_table_set_str(query, attribute(NFTNL_TABLE_NAME), name)
     let outcome = connection.get(NFT_MSG_GETTABLE, family, isDump: false) {
       nftnl_table_nlmsg_build_payload($0, query)
     } _: {
@@ -79,12 +58,13 @@ package struct Readback {
       defer { nftnl_table_free(object) }
       guard nftnl_table_nlmsg_parse($0, object) >= 0 else { return }
       table.isPresent = true
+      table.isDormant = nftnl_table_get_u32(object, attribute(NFTNL_TABLE_FLAGS)) & NFT_TABLE_F_DORMANT.rawValue != 0
       var length: UInt32 = 0
       guard let data = nftnl_table_get_data(object, attribute(NFTNL_TABLE_USERDATA), &length) else { return }
       table.isCompatible = UserData.comment(in: UnsafeRawBufferPointer(start: data, count: Int(length))) == Layout.tableComment
     }
     if case .failed(ENOENT) = outcome { return .complete }
-    return try checked(outcome, "table \(family.name) \(Layout.table)")
+    return try checked(outcome, "table \(family.name) \(name)")
   }
 
   private func readMaps(_ family: Family, into maps: inout Set<MapKind>) throws(BackendFault) -> NetlinkConnection.DumpOutcome {
@@ -115,6 +95,10 @@ package struct Readback {
       case .verdict: isMap && dataType == swl_nft_data_verdict()
       case .parts(let parts): isMap && dataType == parts.type(family) && Int(dataLength) == parts.width(family)
       }
+    let ofInterest = NFT_SET_MAP.rawValue | NFT_SET_INTERVAL.rawValue | NFT_SET_TIMEOUT.rawValue | NFT_SET_EVAL.rawValue
+    guard flags & ofInterest == map.flags & ofInterest, nftnl_set_is_set(set, attribute(NFTNL_SET_EXPR)) == map.isCounted else {
+      return false
+    }
     return hasValue && nftnl_set_get_u32(set, attribute(NFTNL_SET_KEY_TYPE)) == map.key.type(family)
       && Int(nftnl_set_get_u32(set, attribute(NFTNL_SET_KEY_LEN))) == map.key.width(family)
   }
@@ -158,14 +142,19 @@ package struct Readback {
     return try checked(outcome, "rules of \(family.name) \(Layout.table)")
   }
 
-  private func readElements(
-    _ family: Family, _ map: MapKind, into table: inout KernelTable
+  /// The elements of a map.
+  /// - Parameter keys: those to look for; nil: all. When one does not exist, those behind it are not looked for.
+  package func elements(
+    _ family: Family, _ map: MapKind, keys: [Element]? = nil, _ body: (KernelElement) -> Void
   ) throws(BackendFault) -> NetlinkConnection.DumpOutcome {
     guard let query = nftnl_set_alloc() else { throw Self.outOfMemory }
     defer { nftnl_set_free(query) }
     nftnl_set_set_str(query, attribute(NFTNL_SET_TABLE), Layout.table)
     nftnl_set_set_str(query, attribute(NFTNL_SET_NAME), map.name)
-    let outcome = connection.get(NFT_MSG_GETSETELEM, family) {
+    for key in keys ?? [] {
+      if let object = key.object(family, map, withValue: false) { nftnl_set_elem_add(query, object) }
+    }
+    let outcome = connection.get(NFT_MSG_GETSETELEM, family, isDump: keys == nil) {
       nftnl_set_elems_nlmsg_build_payload($0, query)
     } _: {
       guard let object = nftnl_set_alloc() else { return }
@@ -173,12 +162,28 @@ package struct Readback {
       guard nftnl_set_elems_nlmsg_parse($0, object) >= 0, let iterator = nftnl_set_elems_iter_create(object) else { return }
       defer { nftnl_set_elems_iter_destroy(iterator) }
       while let next = nftnl_set_elems_iter_next(iterator) {
-        guard let (element, chain) = Element.read(family, map, next) else { continue }
-        table.elementCounts[map, default: 0] += 1
-        table.take(element, map, leadsTo: chain)
+        if let element = KernelElement(family, map, next) { body(element) }
       }
     }
     return try checked(outcome, "elements of \(family.name) \(Layout.table) \(map.name)")
+  }
+
+  /// All elements of a map, none twice and none left out.
+  package func allElements(_ family: Family, _ map: MapKind) throws(BackendFault) -> [KernelElement] {
+    for _ in 0..<Self.attempts {
+      var found: [KernelElement] = []
+      if try elements(family, map, { found.append($0) }) == .complete { return found }
+    }
+    throw BackendFault(.retry, "read \(map.name) of \(family.name) \(Layout.table): others kept changing the ruleset meanwhile")
+  }
+
+  /// The chains with the fingerprints of their rules, and nothing else of the table.
+  package func chains(_ family: Family) throws(BackendFault) -> [String: KernelTable.ChainImage] {
+    for _ in 0..<Self.attempts {
+      var table = KernelTable()
+      if try readChains(family, into: &table) == .complete, try readRules(family, into: &table) == .complete { return table.chains }
+    }
+    throw BackendFault(.retry, "read chains of \(family.name) \(Layout.table): others kept changing the ruleset meanwhile")
   }
 
   private func text(_ pointer: UnsafePointer<CChar>?) -> String? { pointer.map { String(cString: $0) } }
@@ -194,39 +199,4 @@ package struct Readback {
   }
 
   private static let outOfMemory = BackendFault(.retry, "out of memory", errno: ENOMEM)
-}
-
-extension KernelTable {
-  mutating func take(_ element: Element, _ map: MapKind, leadsTo chain: String?) {
-    let unclaimed = FrontendState(endpoints: [], serviceClass: nil, owner: nil)
-    switch map {
-    case .serviceIPs, .serviceNodePorts: frontends[element.key, default: unclaimed].serviceClass = element.serviceClass
-    case .endpoints, .nodePortEndpoints:
-      guard element.index < ServiceClass.maximumEndpoints, element.target.port != 0 else {
-        strays[map, default: []].append(element)
-        return
-      }
-      frontends[element.key, default: unclaimed].endpoints.set(element.target, at: Int(element.index))
-    case .classes, .nodePortClasses:
-      if element.serviceClass.isKnown {
-        classes[element.reference] = chain == element.reference.chain
-      } else {
-        strays[map, default: []].append(element)
-      }
-    case .hairpin:
-      if element.key.address == element.target.address {
-        hairpins.insert(element.key.address)
-      } else {
-        strays[map, default: []].append(element)
-      }
-    }
-  }
-}
-
-extension [Endpoint] {
-  /// Elements arrive in any order; what lies before one that came early is absent so far.
-  fileprivate mutating func set(_ endpoint: Endpoint, at index: Int) {
-    while count <= index { append(.absent) }
-    if indices.contains(index) { self[index] = endpoint }
-  }
 }

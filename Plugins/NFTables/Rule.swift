@@ -14,11 +14,17 @@ package enum Expression: Equatable, Sendable {
   }
   package enum Field: UInt32, Sendable {
     case mark = 3
+    case iifname = 6
     case l4proto = 16
   }
   package enum Target: Equatable, Sendable {
     case drop
     case jump(String)
+    case goto(String)
+  }
+  /// Which of a packet's addresses.
+  package enum End: Sendable {
+    case source, destination
   }
   package enum Rejection: Equatable, Sendable {
     case tcpReset
@@ -34,14 +40,23 @@ package enum Expression: Equatable, Sendable {
   case notEqual(Register, [UInt8])
   /// No destination: membership in a set.
   case lookup(MapKind, from: Register, to: Register?)
+  /// Not a member of the set.
+  case absent(MapKind, from: Register)
   /// Looks a verdict up and follows it.
   case follow(MapKind, from: Register)
   case verdict(Target)
-  /// The route type of the destination address, 2 for an address of this machine.
-  case destinationType(to: Register)
+  /// The route type of an address, 2 for an address of this machine.
+  case routeType(End, to: Register)
+  /// One bit of NF_CT_STATE_BIT.
+  case connectionState(to: Register)
   /// IPS_* bits of the connection.
   case connectionStatus(to: Register)
-  case random(below: UInt32, to: Register)
+  case random(below: UInt32, offset: UInt32, to: Register)
+  case constant(UInt32, to: Register)
+  /// Adds an element for some seconds; one that is there keeps its value and starts its time again.
+  case update(MapKind, key: Register, value: Register, seconds: UInt32)
+  /// The value means nothing, but the kernel wants one of a map.
+  case remove(MapKind, key: Register, value: Register)
   case destinationNAT(Family, address: Register, port: Register)
   case masquerade
   case reject(Rejection)
@@ -81,12 +96,18 @@ extension Expression {
     case .notEqual(let register, let value): "\(register) != \(hex(value))"
     case .lookup(let map, let from, let to?): "\(to) = @\(map.name)[\(from)]"
     case .lookup(let set, let from, nil): "\(from) in @\(set.name)"
+    case .absent(let set, let from): "\(from) not in @\(set.name)"
     case .follow(let map, let from): "follow @\(map.name)[\(from)]"
     case .verdict(.drop): "drop"
     case .verdict(.jump(let chain)): "jump \(chain)"
-    case .destinationType(let to): "\(to) = type of destination"
+    case .verdict(.goto(let chain)): "goto \(chain)"
+    case .routeType(let end, let to): "\(to) = type of \(end)"
+    case .connectionState(let to): "\(to) = connection state"
     case .connectionStatus(let to): "\(to) = connection status"
-    case .random(let below, let to): "\(to) = random below \(below)"
+    case .random(let below, let offset, let to): "\(to) = random below \(below) + \(offset)"
+    case .constant(let value, let to): "\(to) = \(value)"
+    case .update(let map, let key, let value, let seconds): "@\(map.name)[\(key)] = \(value) for \(seconds) s"
+    case .remove(let map, let key, let value): "@\(map.name)[\(key)] = \(value) removed"
     case .destinationNAT(let family, let address, let port): "dnat \(family.name) \(address) : \(port)"
     case .masquerade: "masquerade fully random"
     case .reject(.tcpReset): "reject with tcp reset"

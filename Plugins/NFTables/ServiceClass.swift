@@ -1,10 +1,10 @@
-import PluginAPI
-
 /// How front ends are served: all that a chain needs to know, so that front ends of one class share one chain. The value
 /// stands as plain data in the maps of front ends.
 ///
 /// It is data and not a verdict because the kernel validates a table by walking each element of each verdict map whenever
 /// one verdict is added: with a verdict per front end each change would cost as much as there are Services. Classes are few.
+///
+/// A place of session affinity is a class too, told by the highest bit: its chain remembers the client and sends it on.
 package struct ServiceClass: Hashable, Sendable {
   package enum Masquerade: UInt32, Sendable, CaseIterable {
     case hairpin = 0
@@ -15,52 +15,72 @@ package struct ServiceClass: Hashable, Sendable {
   package let rawValue: UInt32
 
   /// Refused at once: TCP reset, else port unreachable.
-  package static let refuse = ServiceClass(rawValue: 0x10_0000)
+  package static let refuse = ServiceClass(endpoints: 0, masquerade: .hairpin)
   /// Dropped in silence.
-  package static let discard = ServiceClass(rawValue: 0x20_0000)
-  package static let maximumEndpoints = 0xffff
+  package static let discard = ServiceClass(endpoints: 0, masquerade: .hairpin, drops: true)
+  package static let maximumEndpoints = 0x7fff
+  package static let maximumLocalEndpoints = 0x3ff
+
+  private static let near: UInt32 = 1 << 27
+  private static let restricted: UInt32 = 1 << 28
+  private static let affinity: UInt32 = 1 << 29
+  private static let drops: UInt32 = 1 << 30
 
   package init(rawValue: UInt32) { self.rawValue = rawValue }
+  package init(_ slot: AffinitySlot) { rawValue = slot.rawValue }
 
-  /// - Parameter endpoints: 1 to `maximumEndpoints`.
-  package init(endpoints: Int, masquerade: Masquerade) {
-    rawValue = masquerade.rawValue << 16 | UInt32(clamping: min(endpoints, Self.maximumEndpoints))
+  /// Says nothing that makes no difference, so that front ends which are served alike are of one class.
+  /// - Parameters:
+  ///   - endpoints: 0 to `maximumEndpoints`, for everybody; or for those who are near when `local` is not nil.
+  ///   - local: 0 to `maximumLocalEndpoints`, for those who are not near.
+  ///   - restricted: only sources in the front end's ranges are served.
+  ///   - drops: what finds no endpoint is dropped and not refused; those who are near are always refused.
+  package init(
+    endpoints: Int, local: Int? = nil, masquerade: Masquerade, restricted: Bool = false, affinity: Bool = false, drops: Bool = false
+  ) {
+    let chosen = local ?? endpoints
+    let isNear = local != nil && (endpoints > 0 || chosen > 0 || drops)
+    var bits = UInt32(clamping: min(endpoints, Self.maximumEndpoints))
+    if isNear { bits |= Self.near | UInt32(clamping: min(chosen, Self.maximumLocalEndpoints)) << 15 }
+    if isNear || endpoints > 0 { bits |= masquerade.rawValue << 25 }
+    if restricted { bits |= Self.restricted }
+    if affinity, endpoints > 0 || chosen > 0 { bits |= Self.affinity }
+    if drops, chosen == 0 { bits |= Self.drops }
+    rawValue = bits
   }
 
-  package var endpoints: UInt32 { rawValue & 0xffff }
-  package var masquerade: Masquerade? { Masquerade(rawValue: rawValue >> 16) }
+  package var slot: AffinitySlot? { rawValue >> 31 == 1 ? AffinitySlot(rawValue: rawValue) : nil }
+  package var endpoints: UInt32 { rawValue & 0x7fff }
+  /// nil: near and far make no difference.
+  package var localEndpoints: UInt32? { rawValue & Self.near == 0 ? nil : rawValue >> 15 & 0x3ff }
+  package var masquerade: Masquerade? { Masquerade(rawValue: rawValue >> 25 & 3) }
+  package var isRestricted: Bool { rawValue & Self.restricted != 0 }
+  package var hasAffinity: Bool { rawValue & Self.affinity != 0 }
+  package var drops: Bool { rawValue & Self.drops != 0 }
+
+  /// Nobody finds an endpoint.
+  package var isEmpty: Bool { endpoints == 0 && (localEndpoints ?? 0) == 0 && slot == nil }
 
   /// False for values no version of this backend makes; they may come from the kernel.
-  package var isKnown: Bool { self == .refuse || self == .discard || (endpoints > 0 && masquerade != nil) }
-}
-
-/// A class together with the map it is used from: node ports look endpoints up by another key, so have their own chains.
-package struct ClassReference: Hashable, Sendable {
-  package var serviceClass: ServiceClass
-  package var isNodePort: Bool
-
-  package init(_ serviceClass: ServiceClass, isNodePort: Bool) {
-    self.serviceClass = serviceClass
-    self.isNodePort = isNodePort
+  package var isKnown: Bool {
+    if let slot { return slot.isKnown }
+    guard let masquerade else { return false }
+    let again = ServiceClass(
+      endpoints: Int(endpoints), local: localEndpoints.map { Int($0) }, masquerade: masquerade, restricted: isRestricted,
+      affinity: hasAffinity, drops: drops)
+    return self == again
   }
 
-  /// Name of the chain, "endpoints_2_masquerade_outside". `refuse` and `discard` always exist and serve both maps.
-  package var chain: String {
-    switch serviceClass {
-    case .refuse: return Layout.refuseChain
-    case .discard: return Layout.discardChain
-    default: break
-    }
-    let suffix =
-      switch serviceClass.masquerade {
-      case .hairpin: ""
-      case .outside: "_masquerade_outside"
-      case .always: "_masquerade"
-      case nil: "_unknown"
-      }
-    return "\(isNodePort ? "nodeport_endpoints" : "endpoints")_\(serviceClass.endpoints)\(suffix)"
+  /// What its chain has to count beside the connections the front end itself counts.
+  package var refusals: [Refused] {
+    if slot != nil { return [] }
+    let isHalfEmpty = localEndpoints.map { ($0 == 0) != (endpoints == 0) } ?? false
+    return (isRestricted ? [.source] : []) + (isHalfEmpty ? [.noEndpoint] : [])
   }
 
-  /// True when the chain is made for this class alone and goes with it.
-  package var ownsChain: Bool { serviceClass != .refuse && serviceClass != .discard }
+  /// Reasons for refusal that are counted on their own.
+  package enum Refused: UInt32, Sendable, CaseIterable {
+    case source = 1
+    case noEndpoint = 2
+  }
 }

@@ -36,12 +36,26 @@ package enum Support {
   /// One of each kind of chain, rule and element.
   private static func trial(_ layout: Layout) -> [Message] {
     let family = layout.family
-    let classes = [false, true].map { ClassReference(ServiceClass(endpoints: 2, masquerade: .outside), isNodePort: $0) }
+    let slot = AffinitySlot(seconds: 1, .cluster, number: 0)
+    let classes = [false, true].flatMap { isNodePort in
+      [
+        ServiceClass(slot), ServiceClass(endpoints: 2, masquerade: .outside),
+        ServiceClass(endpoints: 2, local: 1, masquerade: .always, restricted: true, affinity: true),
+        ServiceClass(endpoints: 2, local: 0, masquerade: .hairpin, drops: true),
+      ].map { ClassReference($0, isNodePort: isNodePort) }
+    }
     let key = FrontendKey(address: Address(low: 1), port: 1, proto: Protocol.tcp, isNodePort: false)
-    return layout.creation + classes.flatMap { layout.creation(of: $0) } + [
-      .addElements(family, .endpoints, [Element(key, index: 0, Endpoint(address: Address(low: 2), port: 1))]),
+    let target = Endpoint(address: Address(low: 2), port: 1)
+    var messages = layout.creation + classes.flatMap { layout.creation(of: $0) }
+    messages += [
+      .addElements(family, .endpoints, [Element(key, index: slot.rawValue, target)]),
+      .addElements(family, .affinitySlots, [Element(key, index: 0, slot)]),
+      .addElements(family, .refusals, [Element(key, .source)]),
       .addElements(family, .serviceIPs, [Element(key, ServiceClass(endpoints: 2, masquerade: .outside))]),
     ]
+    let ranges = Network(Address(), prefix: 1, family).map { [Element(key, from: $0)] } ?? []
+    messages.append(.addElements(family, .sourceRanges, ranges))
+    return messages
   }
 
   private static func explain(_ refusals: [Refusal], _ messages: [Message], _ family: Family) -> BackendFault {
@@ -50,7 +64,7 @@ package enum Support {
     let fix =
       refusals.contains { $0.message == nil }
       ? installFix
-      : "kernel 5.13 or newer with nf_tables nat, fib, numgen, reject and masquerade for \(family.name) is needed"
+      : "kernel 5.13 or newer with nf_tables nat, fib, numgen, reject, masquerade and conntrack for \(family.name) is needed"
     return BackendFault(.unsupported, "\(fault.message); \(fix)", errno: fault.osErrno)
   }
 }

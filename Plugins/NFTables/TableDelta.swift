@@ -22,36 +22,97 @@ package struct TableDelta: Sendable {
 
   /// Adds what turns one state of a front end into another; nil is "not there".
   package mutating func append(_ key: FrontendKey, from old: FrontendState?, to new: FrontendState?) {
-    let endpointMap = MapKind.endpoints(isNodePort: key.isNodePort)
-    let before = old?.endpoints ?? []
-    let after = new?.endpoints ?? []
-    if before != after {
-      for index in 0..<max(before.count, after.count) {
-        let had = before[safe: index] ?? .absent
-        let has = after[safe: index] ?? .absent
-        if had == has { continue }
-        let number = UInt32(clamping: index)
-        let element = Element(key, index: number, has)
-        if had == .absent {
-          added[endpointMap, default: []].append(element)
-        } else if has == .absent {
-          removed[endpointMap, default: []].append(Element(key, index: number, had))
-        } else {
-          replaced[endpointMap, default: []].append(Element(key, index: number, had))
-          added[endpointMap, default: []].append(element)
-        }
-      }
+    let old = old ?? .unclaimed
+    let new = new ?? .unclaimed
+    let local = FrontendState.localIndex
+    appendEndpoints(key, old.slots.isEmpty ? old.endpoints : [], new.slots.isEmpty ? new.endpoints : [], from: 0)
+    appendEndpoints(key, old.localSlots.isEmpty ? old.localEndpoints : [], new.localSlots.isEmpty ? new.localEndpoints : [], from: local)
+    if old.slots != new.slots || old.localSlots != new.localSlots || !new.slots.isEmpty || !new.localSlots.isEmpty {
+      appendPlaces(key, old, new)
+      appendSlots(key, old.slots, new.slots, from: 0)
+      appendSlots(key, old.localSlots, new.localSlots, from: local)
     }
-    let frontendMap = MapKind.frontends(isNodePort: key.isNodePort)
-    switch (old?.serviceClass, new?.serviceClass) {
-    case (nil, nil): break
-    case (nil, let has?): added[frontendMap, default: []].append(Element(key, has))
-    case (let had?, nil): removed[frontendMap, default: []].append(Element(key, had))
-    case (let had?, let has?):
-      if had == has { break }
-      replaced[frontendMap, default: []].append(Element(key, had))
-      added[frontendMap, default: []].append(Element(key, has))
+    if old.ranges != new.ranges { appendRanges(key, old.ranges, new.ranges) }
+    let (had, has) = (old.serviceClass, new.serviceClass)
+    if had != has || old.refusals != new.refusals { appendRefusals(key, old, new) }
+    if had == has { return }
+    let map = MapKind.frontends(isNodePort: key.isNodePort)
+    change(map, had.map { Element(key, $0) }, has.map { Element(key, $0) })
+  }
+
+  private mutating func change(_ map: MapKind, _ old: Element?, _ new: Element?) {
+    if let old {
+      if new == nil { removed[map, default: []].append(old) } else { replaced[map, default: []].append(old) }
     }
+    if let new { added[map, default: []].append(new) }
+  }
+
+  private mutating func appendEndpoints(_ key: FrontendKey, _ old: [Endpoint], _ new: [Endpoint], from first: Int) {
+    if old == new { return }
+    let map = MapKind.endpoints(isNodePort: key.isNodePort)
+    for index in 0..<max(old.count, new.count) {
+      let had = old[safe: index] ?? .absent
+      let has = new[safe: index] ?? .absent
+      if had == has { continue }
+      let number = UInt32(clamping: first + index)
+      change(
+        map, had == .absent ? nil : Element(key, index: number, had), has == .absent ? nil : Element(key, index: number, has))
+    }
+  }
+
+  private mutating func appendSlots(_ key: FrontendKey, _ old: [AffinitySlot], _ new: [AffinitySlot], from first: Int) {
+    if old == new { return }
+    let map = MapKind.affinitySlots(isNodePort: key.isNodePort)
+    for index in 0..<max(old.count, new.count) {
+      let had = old[safe: index] ?? .absent
+      let has = new[safe: index] ?? .absent
+      if had == has { continue }
+      let number = UInt32(clamping: first + index)
+      change(
+        map, had == .absent ? nil : Element(key, index: number, had), has == .absent ? nil : Element(key, index: number, has))
+    }
+  }
+
+  /// Endpoints by the places clients are remembered at.
+  private mutating func appendPlaces(_ key: FrontendKey, _ old: FrontendState, _ new: FrontendState) {
+    let map = MapKind.endpoints(isNodePort: key.isNodePort)
+    let had = old.places
+    let has = new.places
+    for (slot, endpoint) in has.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where had[slot] != endpoint {
+      change(map, had[slot].map { Element(key, index: slot.rawValue, $0) }, Element(key, index: slot.rawValue, endpoint))
+    }
+    for (slot, endpoint) in had.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where has[slot] == nil {
+      change(map, Element(key, index: slot.rawValue, endpoint), nil)
+    }
+  }
+
+  /// Old ranges go before new ones come, since the kernel refuses those that overlap, within a transaction too. When none come
+  /// the old ones go last: packets may be on their way to the chain that asks for them.
+  private mutating func appendRanges(_ key: FrontendKey, _ old: [Network], _ new: [Network]) {
+    let map = MapKind.sourceRanges(isNodePort: key.isNodePort)
+    let gone = old.filter { !new.contains($0) }.map { Element(key, from: $0) }
+    if !gone.isEmpty {
+      if new.isEmpty { removed[map, default: []] += gone } else { replaced[map, default: []] += gone }
+    }
+    for range in new where !old.contains(range) { added[map, default: []].append(Element(key, from: range)) }
+  }
+
+  /// Made anew whenever the class is, so that all counts of a front end start together.
+  private mutating func appendRefusals(_ key: FrontendKey, _ old: FrontendState, _ new: FrontendState) {
+    let map = MapKind.refusals(isNodePort: key.isNodePort)
+    for reason in ServiceClass.Refused.allCases {
+      change(map, old.refusals.contains(reason) ? Element(key, reason) : nil, new.refusals.contains(reason) ? Element(key, reason) : nil)
+    }
+  }
+}
+
+extension FrontendState {
+  /// Endpoints by their places of session affinity.
+  fileprivate var places: [AffinitySlot: Endpoint] {
+    var places: [AffinitySlot: Endpoint] = [:]
+    for (slot, endpoint) in zip(slots, endpoints) where slot.isKnown && endpoint != .absent { places[slot] = endpoint }
+    for (slot, endpoint) in zip(localSlots, localEndpoints) where slot.isKnown && endpoint != .absent { places[slot] = endpoint }
+    return places
   }
 }
 
@@ -61,13 +122,16 @@ extension TableDelta {
   package func messages(_ layout: Layout) -> [Message] {
     var messages: [Message] = []
     if !newHairpins.isEmpty { messages.append(.addElements(family, .hairpin, newHairpins.map { Element($0, $0) })) }
-    let endpoints: [MapKind] = [.endpoints, .nodePortEndpoints]
     let frontends: [MapKind] = [.serviceIPs, .serviceNodePorts]
-    for map in endpoints + frontends {
+    let targets: [MapKind] = [
+      .endpoints, .nodePortEndpoints, .affinitySlots, .nodePortAffinitySlots, .sourceRanges, .nodePortSourceRanges, .refusals,
+      .nodePortRefusals,
+    ]
+    for map in targets + frontends {
       if let elements = replaced[map] { messages.append(.deleteElements(family, map, elements)) }
       if let elements = added[map] { messages.append(.addElements(family, map, elements)) }
     }
-    for map in frontends + endpoints + [.classes, .nodePortClasses, .hairpin] {
+    for map in frontends + targets.reversed() + [.affinityChains, .nodePortAffinityChains, .classes, .nodePortClasses, .hairpin] {
       if let elements = removed[map] { messages.append(.deleteElements(family, map, elements)) }
     }
     if !oldHairpins.isEmpty { messages.append(.deleteElements(family, .hairpin, oldHairpins.map { Element($0, $0) })) }
@@ -83,26 +147,26 @@ extension Layout {
       + baseChains.flatMap { chain in chain.rules.map { .addRule(family, chain: chain.name, $0) } }
   }
 
-  /// The chain and the map element of a class.
+  /// The chains and the map element of a class.
   package func creation(of reference: ClassReference) -> [Message] {
-    let chain = chain(for: reference)
     var messages: [Message] = []
-    if reference.ownsChain {
+    for chain in chains(for: reference) {
       messages.append(.addChain(family, chain.name, nil))
       // Nothing of ours has this name, but an orphan of an earlier run may.
       messages.append(.flushChain(family, chain.name))
       messages += chain.rules.map { .addRule(family, chain: chain.name, $0) }
     }
-    messages.append(.addElements(family, .classes(isNodePort: reference.isNodePort), [Element(reference)]))
+    messages.append(.addElements(family, reference.map, [Element(reference)]))
     return messages
   }
 
   package func removal(of references: [ClassReference]) -> [Message] {
     var messages: [Message] = []
-    for isNodePort in [false, true] {
-      let elements = references.filter { $0.isNodePort == isNodePort }.map { Element($0) }
-      if !elements.isEmpty { messages.append(.deleteElements(family, .classes(isNodePort: isNodePort), elements)) }
+    for map in [MapKind.classes, .nodePortClasses, .affinityChains, .nodePortAffinityChains] {
+      let elements = references.filter { $0.map == map }.map { Element($0) }
+      if !elements.isEmpty { messages.append(.deleteElements(family, map, elements)) }
     }
-    return messages + references.filter(\.ownsChain).map { .deleteChain(family, $0.chain) }
+    // The chain that leads to another one goes first.
+    return messages + references.filter(\.ownsChain).flatMap { $0.chains.reversed() }.map { .deleteChain(family, $0) }
   }
 }

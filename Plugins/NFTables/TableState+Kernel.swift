@@ -6,19 +6,17 @@ extension TableState {
     services = [:]
     classUses = [:]
     hairpinUses = [:]
-    for (key, state) in frontends {
-      if let serviceClass = state.serviceClass { classUses[ClassReference(serviceClass, isNodePort: key.isNodePort), default: 0] += 1 }
-    }
+    for (key, state) in frontends { state.forEachReference(key) { classUses[$0, default: 0] += 1 } }
+    carried = carried.filter { frontends[$0.key] != nil }
     classes = Set(kernel.classes.filter(\.value).keys)
     hairpins = kernel.hairpins
     orphanChains = orphans(in: kernel)
-    strays = kernel.strays
     isDeferred = false
     _ = takeRetiring(sparing: .max)
     guard kernel.isPresent else { return layout.creation }
     if !kernel.isCompatible || hasForeignHook(kernel) {
       isDeferred = true
-      (frontends, classUses, classes, hairpins, orphanChains, strays) = ([:], [:], [], [], [], [:])
+      (frontends, classUses, classes, hairpins, orphanChains) = ([:], [:], [], [], [])
       return []
     }
     return repairs(of: kernel)
@@ -26,16 +24,23 @@ extension TableState {
 
   /// What makes base chains, classes and their chains right again; elements of front ends aside.
   private func repairs(of kernel: KernelTable) -> [Message] {
-    var messages: [Message] = []
+    var messages: [Message] = kernel.isDormant ? [.addTable(family)] : []
+    // Leads nowhere and may stand in the way of what is wanted.
+    for (map, elements) in kernel.strays.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      messages.append(.deleteElements(family, map, elements))
+    }
     for chain in layout.baseChains where kernel.chains[chain.name] == nil { messages.append(.addChain(family, chain.name, chain.hook)) }
     for chain in layout.baseChains where !isIntact(chain, in: kernel) { messages += rewriting(chain) }
     for (reference, leadsRight) in kernel.classes.sorted(by: { $0.key.chain < $1.key.chain }) {
       if !leadsRight {
-        messages.append(.deleteElements(family, .classes(isNodePort: reference.isNodePort), [Element(reference)]))
+        messages.append(.deleteElements(family, reference.map, [Element(reference)]))
         messages += layout.creation(of: reference)
         classes.insert(reference)
-      } else if reference.ownsChain, !isIntact(layout.chain(for: reference), in: kernel) {
-        messages += rewriting(layout.chain(for: reference))
+        continue
+      }
+      for chain in layout.chains(for: reference) where !isIntact(chain, in: kernel) {
+        if kernel.chains[chain.name] == nil { messages.append(.addChain(family, chain.name, nil)) }
+        messages += rewriting(chain)
       }
     }
     return messages
@@ -45,23 +50,23 @@ extension TableState {
     [.flushChain(family, chain.name)] + chain.rules.map { .addRule(family, chain: chain.name, $0) }
   }
 
-  private func isIntact(_ chain: Chain, in kernel: KernelTable) -> Bool {
+  func isIntact(_ chain: Chain, in kernel: KernelTable) -> Bool {
     kernel.chains[chain.name]?.fingerprints == chain.rules.map { $0.fingerprint }
   }
 
   /// A chain of one of our names on another hook cannot be repaired in place.
-  private func hasForeignHook(_ kernel: KernelTable) -> Bool {
+  func hasForeignHook(_ kernel: KernelTable) -> Bool {
     layout.baseChains.contains { chain in
       guard let image = kernel.chains[chain.name] else { return false }
-      if image.hook != chain.hook?.rawValue { return true }
-      return chain.hook != nil && (image.type != "nat" || image.priority != chain.hook?.priority)
+      if image.hook != chain.hook?.number { return true }
+      return chain.hook != nil && (image.type != chain.hook?.type || image.priority != chain.hook?.priority)
     }
   }
 
-  private func orphans(in kernel: KernelTable) -> Set<String> {
+  func orphans(in kernel: KernelTable) -> Set<String> {
     var names = Set(kernel.chains.keys)
     names.subtract(layout.baseChains.map(\.name))
-    names.subtract(kernel.classes.keys.map(\.chain))
+    names.subtract(kernel.classes.keys.flatMap(\.chains))
     return names
   }
 
@@ -96,7 +101,6 @@ extension TableState {
     var delta = TableDelta(family)
     delta.newHairpins = Array(hairpins.subtracting(start.hairpins))
     delta.oldHairpins = Array(start.hairpins.subtracting(hairpins))
-    delta.removed = start.strays
     func append(_ key: FrontendKey, from old: FrontendState?, to new: FrontendState?) {
       delta.append(key, from: old, to: new)
       if delta.weight >= limit {
@@ -107,7 +111,6 @@ extension TableState {
     for (key, state) in frontends { append(key, from: start.frontends[key], to: state) }
     for (key, state) in start.frontends where frontends[key] == nil { append(key, from: state, to: nil) }
     if !delta.isEmpty { parts.append(delta.messages(layout)) }
-    strays = [:]
     return parts
   }
 
@@ -131,14 +134,13 @@ extension TableState {
   /// What is left to remove when nothing unclaimed leads to it any more.
   package func tidying() -> [Message] {
     var delta = TableDelta(family)
-    delta.removed = strays
     delta.oldHairpins = hairpins.filter { hairpinUses[$0] == nil }
-    return delta.messages(layout) + orphanChains.sorted().map { .flushChain(family, $0) }
-      + orphanChains.sorted().map { .deleteChain(family, $0) }
+    // A chain whose class somebody flushed from its map is an orphan only until the class is wanted again.
+    let orphans = orphanChains.subtracting(classes.flatMap(\.chains)).sorted()
+    return delta.messages(layout) + orphans.map { .flushChain(family, $0) } + orphans.map { .deleteChain(family, $0) }
   }
 
   package func tidied() {
-    strays = [:]
     orphanChains = []
     hairpins = hairpins.filter { hairpinUses[$0] != nil }
   }
@@ -152,7 +154,8 @@ extension TableState {
       state.owner = port.key
       put(key, state)
       record.frontends.append(key)
-      for endpoint in state.endpoints where hairpins.contains(endpoint.address) && !record.hairpins.contains(endpoint.address) {
+      for endpoint in state.endpoints + state.localEndpoints
+      where hairpins.contains(endpoint.address) && !record.hairpins.contains(endpoint.address) {
         record.hairpins.append(endpoint.address)
         hairpinUses[endpoint.address, default: 0] += 1
       }

@@ -18,7 +18,8 @@ package final class TableState {
   package internal(set) var hairpins: Set<Address> = []
   /// Left by somebody in our table; removed when a full load is complete.
   package internal(set) var orphanChains: Set<String> = []
-  package internal(set) var strays: [MapKind: [Element]] = [:]
+  /// What elements counted that are gone since, of front ends that stay.
+  package internal(set) var carried: [FrontendKey: FrontendCounts] = [:]
   /// The table in the kernel is of another layout: nothing is sent until the load is complete, then all at once.
   package internal(set) var isDeferred = false
 
@@ -55,11 +56,11 @@ package final class TableState {
     for key in order {
       let old = frontends[key]
       var new = targets[key] ?? nil
-      if let endpoints = old?.endpoints { new?.arrange(like: endpoints) }
+      if let old { new?.arrange(like: old) }
       delta.settled.append((key, new))
       delta.append(key, from: old, to: new)
-      if let had = old?.serviceClass { uses[ClassReference(had, isNodePort: key.isNodePort), default: 0] -= 1 }
-      if let has = new?.serviceClass { uses[ClassReference(has, isNodePort: key.isNodePort), default: 0] += 1 }
+      old?.forEachReference(key) { uses[$0, default: 0] -= 1 }
+      new?.forEachReference(key) { uses[$0, default: 0] += 1 }
     }
     delta.newClasses = uses.filter { (classUses[$0.key] ?? 0) + $0.value > 0 && !classes.contains($0.key) }.keys.sorted {
       $0.chain < $1.chain
@@ -77,11 +78,11 @@ package final class TableState {
     let old =
       if case .sweep(let keys, _) = change { keys } else { change.serviceKey.flatMap { services[$0]?.frontends } ?? [] }
     var weight = old.reduce(1) { $0 + elements(of: $1) }
-    if case .upsert(let port) = change { weight += port.frontends.reduce(0) { $0 + 1 + $1.state.endpoints.count } }
+    if case .upsert(let port) = change { weight += port.frontends.reduce(0) { $0 + $1.state.weight } }
     return weight
   }
 
-  func elements(of key: FrontendKey) -> Int { 1 + (frontends[key]?.endpoints.count ?? 0) }
+  func elements(of key: FrontendKey) -> Int { frontends[key]?.weight ?? 1 }
 
   /// Takes over what the kernel has committed.
   package func commit(_ changes: [Change], _ delta: TableDelta) {
@@ -116,14 +117,13 @@ package final class TableState {
   package func forget(_ retired: [ClassReference]) { classes.subtract(retired) }
 
   func put(_ key: FrontendKey, _ state: FrontendState) {
-    if let had = frontends.updateValue(state, forKey: key)?.serviceClass {
-      count(&classUses, ClassReference(had, isNodePort: key.isNodePort), -1)
-    }
-    if let has = state.serviceClass { count(&classUses, ClassReference(has, isNodePort: key.isNodePort), 1) }
+    frontends.updateValue(state, forKey: key)?.forEachReference(key) { count(&classUses, $0, -1) }
+    state.forEachReference(key) { count(&classUses, $0, 1) }
   }
 
   private func drop(_ key: FrontendKey) {
-    if let had = frontends.removeValue(forKey: key)?.serviceClass { count(&classUses, ClassReference(had, isNodePort: key.isNodePort), -1) }
+    carried[key] = nil
+    frontends.removeValue(forKey: key)?.forEachReference(key) { count(&classUses, $0, -1) }
   }
 
   private func count<Key: Hashable>(_ uses: inout [Key: Int], _ key: Key, _ step: Int) {

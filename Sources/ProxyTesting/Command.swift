@@ -8,6 +8,7 @@ package enum Command {
     try run(words, in: namespace, input: input)
   }
 
+  @discardableResult
   package static func run(_ words: [String], in namespace: NetworkNamespace? = nil, input: String = "") throws -> String {
     guard let namespace else { return try spawn(words, input) }
     // A child starts in the namespace of the thread that makes it.

@@ -4,7 +4,7 @@ import SwiftProtobuf
 import Testing
 
 /// Every call, over a real socket, to a fake runtime and back.
-@Suite(.timeLimit(.minutes(1))) struct ClientCallTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientCallTests {
   static let pod = CRIPodSandboxConfig.with {
     $0.metadata = .with {
       $0.name = "web-0"

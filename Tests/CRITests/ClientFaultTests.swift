@@ -6,7 +6,7 @@ import SwiftProtobuf
 import Testing
 
 /// What the client makes of a peer that is slow, away, dying, wrong or talking rubbish.
-@Suite(.timeLimit(.minutes(1))) struct ClientFaultTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientFaultTests {
   /// Only for calls that are not going to be answered; all others keep their time.
   static let hurried = CRIDeadlines(probe: .milliseconds(100))
 

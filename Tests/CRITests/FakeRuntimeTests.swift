@@ -4,7 +4,7 @@ import SwiftProtobuf
 import Testing
 
 /// The fake must refuse what real runtimes refuse, or tests built on it prove nothing.
-@Suite(.timeLimit(.minutes(1))) struct FakeRuntimeTests {
+@Suite(.timeLimit(.minutes(5))) struct FakeRuntimeTests {
   let runtime = FakeRuntime(images: ["web:1"])
   let pod = ClientCallTests.pod
   let container = ClientCallTests.container

@@ -57,10 +57,36 @@ struct ConfigurationFilesTests {
   }
 
   @Test func proxySettingsWithoutEffectAreWarnings() throws {
-    let (settings, warnings) = try load(proxy("nodePortAddresses: [primary]\niptables: {masqueradeAll: true}\n"))
-    #expect(settings.proxyConfiguration.nodePortCIDRs.isEmpty)
-    #expect(warnings.contains { $0.contains("nodePortAddresses") && $0.contains("every address but loopback answers") })
-    #expect(warnings.contains { $0.contains("iptables.masqueradeAll is not supported yet") })
+    let (settings, warnings) = try load(
+      proxy("portRange: 1-2\nmode: nftables\ndetectLocalMode: NodeCIDR\nnftables: {minSyncPeriod: 1s}\n"))
+    #expect(warnings.contains { $0.contains("portRange") })
+    let own = settings.proxyWarnings(nodeAddresses: [])
+    #expect(own.contains { $0.contains("NodeCIDR") && $0.contains("--cluster-cidr") })
+    #expect(own.contains { $0.contains("minSyncPeriod has no effect") })
+  }
+
+  @Test func primaryNodePortsAnswerOnTheNodesFirstAddresses() throws {
+    let (settings, _) = try load(proxy("nodePortAddresses: [primary]\nmode: nftables\n"))
+    let addresses = ["192.0.2.1", "192.0.2.9", "2001:db8::1"].compactMap { IPAddress($0) }
+    #expect(settings.proxyPairs(nodeAddresses: addresses)["nodeport-cidrs"] == "192.0.2.1/32,2001:db8::1/128")
+  }
+
+  @Test func ipvsSettingsGoToTheIPVSBackendOnly() throws {
+    let ipvs = "ipvs: {scheduler: sh, strictARP: true, excludeCIDRs: [10.9.0.0/16], udpTimeout: 10s}\n"
+    let (settings, _) = try load(proxy("mode: ipvs\n\(ipvs)"))
+    let pairs = settings.proxyPairs(nodeAddresses: [])
+    #expect(pairs["scheduler"] == "sh" && pairs["strict-arp"] == "true" && pairs["exclude-cidrs"] == "10.9.0.0/16")
+    #expect(pairs["udp-timeout"] == "10" && pairs["tcp-timeout"] == nil)
+    let (other, _) = try load(proxy("mode: nftables\n\(ipvs)"))
+    #expect(other.proxyPairs(nodeAddresses: [])["scheduler"] == nil)
+  }
+
+  @Test func onlyTheIptablesBackendIsAskedForLocalhostNodePorts() throws {
+    #expect(try load(proxy("mode: iptables\n")).0.proxyPairs(nodeAddresses: [])["localhost-nodeports"] == "true")
+    #expect(
+      try load(proxy("mode: iptables\niptables: {localhostNodePorts: false}\n")).0.proxyPairs(nodeAddresses: [])["localhost-nodeports"]
+        == nil)
+    #expect(try load(proxy("mode: nftables\n")).0.proxyPairs(nodeAddresses: [])["localhost-nodeports"] == nil)
   }
 
   @Test func emptyValuesMeanNotGiven() throws {

@@ -16,7 +16,8 @@ struct HelpTests {
     let all = commands()
     #expect(
       all.map { $0.path.joined(separator: " ") } == [
-        "", "run", "check", "plugins", "plugins list", "plugins release", "get", "get pods", "get services", "get events", "cleanup",
+        "", "run", "check", "plugins", "plugins list", "plugins release", "get", "get pods", "get services", "get events", "explain",
+        "explain service", "plan", "cleanup",
       ])
     for (path, type) in all {
       let help = Swiftlet.helpMessage(for: type, columns: 100)
@@ -43,7 +44,11 @@ struct HelpTests {
     for flag in [
       "--config", "--pod-manifest-path", "--container-runtime-endpoint", "--image-service-endpoint", "--proxy-mode", "--cgroup-driver",
       "--cgroup-root", "--root-dir", "--pod-log-dir", "--service-cluster-ip-range", "--cluster-cidr", "--healthz-bind-address",
-      "--healthz-port", "--hostname-override",
+      "--healthz-port", "--hostname-override", "--masquerade-all", "--nodeport-addresses", "--detect-local-mode",
+      "--pod-bridge-interface", "--pod-interface-name-prefix", "--ipvs-scheduler", "--ipvs-strict-arp", "--ipvs-exclude-cidrs",
+      "--ipvs-tcp-timeout", "--ipvs-tcpfin-timeout", "--ipvs-udp-timeout", "--conntrack-max-per-core", "--conntrack-min",
+      "--conntrack-tcp-timeout-established", "--conntrack-tcp-timeout-close-wait", "--conntrack-udp-timeout",
+      "--conntrack-udp-timeout-stream", "--conntrack-tcp-be-liberal", "--metrics-bind-address", "--pods", "--take-over",
     ] {
       #expect(help.contains("\(flag) <"), "\(flag)")
     }

@@ -53,7 +53,9 @@ struct SettingsTests {
     #expect(settings.crashBackoffInitial == .seconds(10) && settings.crashBackoffMaximum == .seconds(300))
     #expect(settings.podManifestPath == nil && settings.podLogDirectory == "/var/log/pods")
     #expect(settings.serviceRanges.map(\.description) == ["10.96.0.0/16"])
-    #expect(settings.proxyConfiguration.pairs.isEmpty)
+    #expect(settings.proxyPairs(nodeAddresses: []) == ["service-cidrs": "10.96.0.0/16"])
+    #expect(settings.proxyMetricsPlace?.description == "127.0.0.1:10249" && settings.proxyHealthzPlace == nil)
+    #expect(settings.runsPods && !settings.isInitOnly && settings.proxySyncPeriod == .seconds(30))
   }
 
   @Test func filesWinOverDefaults() throws {
@@ -67,8 +69,9 @@ struct SettingsTests {
     #expect(settings.crashBackoffMaximum == .seconds(5) && settings.crashBackoffInitial == .seconds(5))
     #expect(settings.proxyMode == "nftables" && settings.hostnameOverride == "file-node")
     #expect(
-      settings.proxyConfiguration.pairs == [
-        "cluster-cidrs": "10.1.0.0/16", "nodeport-cidrs": "192.0.2.0/24", "masquerade-bit": "20",
+      settings.proxyPairs(nodeAddresses: []) == [
+        "cluster-cidrs": "10.1.0.0/16", "nodeport-cidrs": "192.0.2.0/24,::/0", "masquerade-bit": "20",
+        "service-cidrs": "10.97.0.0/16,fd00:97::/112",
       ])
     #expect(settings.serviceRanges.map(\.description) == ["10.97.0.0/16", "fd00:97::/112"])
   }
@@ -85,7 +88,7 @@ struct SettingsTests {
     ])
     #expect(settings.podManifestPath == "/from/flag" && settings.healthzPort == 0)
     #expect(settings.proxyMode == "none" && settings.hostnameOverride == "flag-node" && settings.cgroupDriver == "cgroupv1")
-    #expect(settings.proxyConfiguration.clusterCIDRs.map(\.description) == ["10.2.0.0/16", "fd01::/64"])
+    #expect(settings.proxy.clusterCIDR.map(\.description) == ["10.2.0.0/16", "fd01::/64"])
     #expect(settings.serviceRanges.map(\.description) == ["10.98.0.0/16"])
     // Those of the flag are looked at first; none is lost.
     #expect(settings.pluginDirectories == ["/plugins/flag", "/plugins/file"])

@@ -6,10 +6,6 @@ import Testing
     decodeConfiguration("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n\(text)")
   }
 
-  private func kubeProxy(_ text: String) -> DecodedConfiguration {
-    decodeConfiguration("apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n\(text)")
-  }
-
   private func swiftlet(_ text: String) -> DecodedConfiguration {
     decodeConfiguration("apiVersion: swiftlet.io/v1alpha1\nkind: SwiftletConfiguration\n\(text)")
   }
@@ -108,43 +104,6 @@ import Testing
     #expect(decoded.problems.map(\.severity) == [.warning])
     #expect(decoded.problems.map(\.reason) == ["not supported yet, has no effect"])
     #expect(decoded.kubelet == KubeletConfiguration())
-  }
-
-  @Test func kubeProxySettingsArrive() throws {
-    let decoded = kubeProxy(
-      """
-      mode: nftables
-      clusterCIDR: 10.244.0.0/16,fd00:10::/56
-      nodePortAddresses: [10.0.0.0/8, "::/0"]
-      bindAddress: 0.0.0.0
-      hostnameOverride: n1
-      nftables: {masqueradeAll: true, masqueradeBit: 14, minSyncPeriod: 0s, syncPeriod: 0s}
-      iptables: {localhostNodePorts: null, masqueradeBit: null}
-      ipvs: {excludeCIDRs: null, minSyncPeriod: 0s, scheduler: "", strictARP: false}
-      conntrack: {maxPerCore: 32768}
-      """)
-    #expect(decoded.problems.map(\.fieldPath) == ["ipvs", "conntrack"])
-    #expect(
-      decoded.kubeProxy
-        == KubeProxyConfiguration(
-          mode: "nftables", clusterCIDR: [try #require(CIDR("10.244.0.0/16")), try #require(CIDR("fd00:10::/56"))],
-          nodePortAddresses: [.range(try #require(CIDR("10.0.0.0/8"))), .range(try #require(CIDR("::/0")))],
-          bindAddress: IPAddress("0.0.0.0"), hostnameOverride: "n1",
-          nftables: KubeProxyMasquerading(masqueradeAll: true, masqueradeBit: 14)))
-    #expect(kubeProxy("nodePortAddresses: [primary]").kubeProxy?.nodePortAddresses == [.primary])
-  }
-
-  @Test(arguments: [
-    ("mode: kernelspace", "mode", "Windows"), ("clusterCIDR: 10.0.0.0", "clusterCIDR", "address range"),
-    ("clusterCIDR: 10.0.0.0/8,10.1.0.0/16", "clusterCIDR", "each family"),
-    ("nodePortAddresses: [primary, 10.0.0.0/8]", "nodePortAddresses", "only entry"),
-    ("nftables: {masqueradeBit: 32}", "nftables.masqueradeBit", "between 0 and 31"),
-    ("nftables: {localhostNodePorts: true}", "nftables.localhostNodePorts", "unknown field"), ("modes: x", "modes", "did you mean mode?"),
-  ])
-  func badKubeProxySettingsAreErrors(text: String, path: String, part: String) {
-    let decoded = kubeProxy(text)
-    #expect(decoded.problems.contains { $0.severity == .error && $0.fieldPath == path && $0.reason.contains(part) }, "\(decoded.problems)")
-    #expect(decoded.kubeProxy == nil)
   }
 
   @Test func ownSettingsArrive() throws {

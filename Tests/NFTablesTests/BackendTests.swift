@@ -25,6 +25,11 @@ struct BackendTests {
   @Test(arguments: [
     (["colour": "blue"], "colour"), (["masquerade-bit": "32"], "masquerade-bit"), (["masquerade-bit": "x"], "masquerade-bit"),
     (["cluster-cidrs": "10.0.0.0/8,nonsense"], "nonsense"), (["nodeport-cidrs": "10.0.0.0/64"], "nodeport-cidrs"),
+    (["service-cidrs": "10.96.0.0"], "service-cidrs"), (["drop-invalid": "yes"], "drop-invalid"),
+    (["localhost-nodeports": ""], "localhost-nodeports"), (["pod-interface": ""], "pod-interface"),
+    (["pod-interface": "a-name-that-is-too-long"], "pod-interface"), (["pod-interface-prefix": "veth/"], "pod-interface-prefix"),
+    (["pod-interface": "cni0", "cluster-cidrs": "10.0.0.0/8"], "only one of"),
+    (["pod-interface": "cni0", "pod-interface-prefix": "veth"], "only one of"),
   ])
   func aConfigurationThatMakesNoSenseIsRefusedByName(_ configuration: [String: String], _ name: String) {
     do {
@@ -34,6 +39,13 @@ struct BackendTests {
       #expect(error.status == .invalid)
       #expect(error.message.contains(name))
     }
+  }
+
+  @Test func nodePortsOnLoopbackAreNotSupported() throws {
+    let fault = #expect(throws: BackendFault.self) { try make(["localhost-nodeports": "true"]) }
+    #expect(fault?.status == .unsupported)
+    #expect(fault?.message.contains("localhost-nodeports") == true)
+    _ = try make(["localhost-nodeports": "false", "drop-invalid": "false", "cluster-cidrs": "", "pod-interface": "cni0"])
   }
 
   @Test func aChangeBeforeTheFirstLoadIsRefused() throws {
@@ -50,7 +62,9 @@ struct BackendTests {
   /// Each with a word of the reason.
   private static let faulty: [(TestService, String)] = {
     var affinity = Fixtures.web()
-    affinity.affinitySeconds = 10
+    affinity.affinitySeconds = 200_000
+    var range = Fixtures.web()
+    range.sourceRanges = ["fd00::/16"]
     var noPort = Fixtures.web()
     noPort.endpoints[0].port = 0
     var otherFamily = Fixtures.web()
@@ -68,7 +82,7 @@ struct BackendTests {
     var answer = Fixtures.web(endpoints: 0)
     answer.frontends[0].whenEmpty = 9
     return [
-      (affinity, "session affinity is not supported yet by the nftables backend"), (noPort, "endpoint"), (otherFamily, "endpoint"),
+      (affinity, "session affinity for more than 131071 seconds"), (range, "source range"), (noPort, "endpoint"), (otherFamily, "endpoint"),
       (frontend, "front end"), (proto, "protocol 1"), (family, "family"), (selection, "selection"), (masquerade, "masquerade"),
       (answer, "answer"),
     ]

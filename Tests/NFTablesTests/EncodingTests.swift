@@ -29,15 +29,71 @@ struct EncodingTests {
   @Test func classesHaveTheirOwnChainsAndValues() {
     var seen: Set<UInt32> = [ServiceClass.refuse.rawValue, ServiceClass.discard.rawValue]
     var chains: Set<String> = []
+    var all: [ServiceClass] = []
     for count in [1, 2, 3, 1000, ServiceClass.maximumEndpoints] {
       for masquerade in ServiceClass.Masquerade.allCases {
-        let serviceClass = ServiceClass(endpoints: count, masquerade: masquerade)
-        #expect(serviceClass.isKnown)
-        #expect(serviceClass.endpoints == UInt32(count))
-        #expect(seen.insert(serviceClass.rawValue).inserted)
-        for isNodePort in [false, true] { #expect(chains.insert(ClassReference(serviceClass, isNodePort: isNodePort).chain).inserted) }
+        for (restricted, affinity) in [(false, false), (false, true), (true, false), (true, true)] {
+          let plain = ServiceClass(endpoints: count, masquerade: masquerade, restricted: restricted, affinity: affinity)
+          #expect(plain.endpoints == UInt32(count))
+          #expect(plain.masquerade == masquerade)
+          all.append(plain)
+          for local in [0, 1, ServiceClass.maximumLocalEndpoints] {
+            for drops in local == 0 ? [false, true] : [false] {
+              let near = ServiceClass(
+                endpoints: count, local: local, masquerade: masquerade, restricted: restricted, affinity: affinity, drops: drops)
+              #expect(near.localEndpoints == UInt32(local))
+              #expect(near.refusals.contains(.noEndpoint) == (local == 0))
+              all.append(near)
+            }
+          }
+        }
       }
     }
+    for selection in AffinitySlot.Selection.allCases {
+      for number in [0, 1, AffinitySlot.maximumEndpoints - 1] {
+        for seconds in [1, 10800, AffinitySlot.maximumSeconds] {
+          let slot = AffinitySlot(seconds: seconds, selection, number: number)
+          #expect((slot.seconds, slot.selection, slot.number) == (seconds, selection, number))
+          all.append(ServiceClass(slot))
+        }
+      }
+    }
+    for serviceClass in all {
+      #expect(serviceClass.isKnown)
+      #expect(seen.insert(serviceClass.rawValue).inserted)
+      for isNodePort in [false, true] {
+        for chain in ClassReference(serviceClass, isNodePort: isNodePort).chains { #expect(chains.insert(chain).inserted) }
+      }
+    }
+  }
+
+  @Test func frontEndsServedAlikeAreOfOneClass() {
+    #expect(ServiceClass(endpoints: 0, masquerade: .always, affinity: true) == .refuse)
+    #expect(ServiceClass(endpoints: 0, local: 0, masquerade: .always) == .refuse)
+    #expect(ServiceClass(endpoints: 2, masquerade: .hairpin, drops: true) == ServiceClass(endpoints: 2, masquerade: .hairpin))
+    #expect(!ServiceClass(rawValue: ServiceClass.refuse.rawValue | 3 << 25).isKnown)
+    #expect(!ServiceClass(rawValue: 1 << 31).isKnown)
+    #expect(ServiceClass(endpoints: 0, local: 0, masquerade: .hairpin, drops: true).isEmpty)
+  }
+
+  @Test(arguments: [
+    (["10.0.0.0/8", "10.1.0.0/16", "10.0.0.0/8"], ["10.0.0.0/8"]),
+    (["192.0.2.0/25", "192.0.2.128/25"], ["192.0.2.0/25", "192.0.2.128/25"]),
+    (["fd00:1::/32", "fd00::/16", "2001:db8::/32"], ["2001:db8::/32", "fd00::/16"]), ([], []),
+  ])
+  func networksInsideOfOthersAreDropped(_ networks: [String], _ kept: [String]) {
+    #expect(Network.disjoint(networks.compactMap { Network($0) }).map(\.text) == kept)
+  }
+
+  @Test(arguments: [
+    "10.0.0.0/8", "0.0.0.0/0", "192.0.2.1/32", "fd00::/16", "::/0", "fd00::1/128", "fd00:0:0:1::/64",
+    "fd00::8000:0:0:0/65",
+  ])
+  func aNetworkIsFoundAgainByItsEnds(_ text: String) throws {
+    let network = try #require(Network(text))
+    #expect(network.text == text)
+    #expect(Network(first: network.address, last: network.last, network.family) == network)
+    if network.prefix > 0 { #expect(Network(first: network.address, last: Address(), network.family) == nil) }
   }
 
   @Test func aRulesFingerprintIsThatOfItsContent() throws {

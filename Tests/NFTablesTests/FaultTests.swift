@@ -164,8 +164,8 @@ struct FaultTests {
 
   @Test func aMissingExpressionIsNamed() throws {
     let backend = try loaded()
-    // Table, seven maps, six chains, then the first rule.
-    kernel.answers = [.refuse(ENOENT, message: 15)]
+    // Table, maps, nine base chains, then the first rule.
+    kernel.answers = [.refuse(ENOENT, message: 1 + MapKind.allCases.count + 9 + 1)]
     let fault = fault { try backend.probe() }
     #expect(fault?.status == .unsupported)
     #expect(fault?.message.contains("add rule ip swiftlet refuse") == true)

@@ -53,12 +53,19 @@ enum Fixtures {
       frontends[index].masquerade = masquerade.randomElement(using: &generator) ?? 0
       frontends[index].selection = Bool.random(using: &generator) ? SWL_PROXY_SELECT_CLUSTER : SWL_PROXY_SELECT_LOCAL
       frontends[index].whenEmpty = Bool.random(using: &generator) ? SWL_PROXY_EMPTY_REFUSE : SWL_PROXY_EMPTY_DROP
+      if Int.random(in: 0..<3, using: &generator) == 0 { frontends[index].flags |= SWL_PROXY_FRONTEND_NEAR }
+      if Int.random(in: 0..<3, using: &generator) == 0 { frontends[index].flags |= SWL_PROXY_FRONTEND_SOURCE_RANGES }
     }
     let endpoints = (0..<Int.random(in: 0...4, using: &generator)).map { _ in
       TestEndpoint(address(Int.random(in: 2...6, using: &generator)), 8080, flags: UInt64.random(in: 0...7, using: &generator))
     }
     // One key for each family and protocol, as the host makes them.
-    return TestService("default/s\(number):http/\(proto)/\(family)", family: family, proto: proto, frontends, endpoints)
+    var service = TestService("default/s\(number):http/\(proto)/\(family)", family: family, proto: proto, frontends, endpoints)
+    service.affinitySeconds = [0, 0, 0, 60, 10800].randomElement(using: &generator) ?? 0
+    // Some contain others.
+    let ranges = family == 4 ? ["10.0.0.0/8", "10.1.0.0/16", "192.0.2.7/32"] : ["fd00::/16", "fd00:10::/32", "2001:db8::1/128"]
+    service.sourceRanges = ranges.filter { _ in Bool.random(using: &generator) }
+    return service
   }
 
   /// A random batch over Services that exist, and what exists after it.

@@ -164,7 +164,7 @@ import Testing
     try backend.sync(.full([Fixtures.web(1), Fixtures.web(2)]))
     let before = try read()
     var affinity = Fixtures.web(1)
-    affinity.affinitySeconds = 60
+    affinity.affinitySeconds = 200_000
     affinity.endpoints = []
     #expect(try backend.sync(TestBatch([affinity])).count == 1)
     expectEqual(before, try read())

@@ -18,14 +18,15 @@ final class ModelKernel {
       switch message {
       case .addChain(_, let name, _): chains.insert(name)
       case .deleteChain(_, let name):
-        let isUsed = values.contains { ($0.key.map == .classes || $0.key.map == .nodePortClasses) && $0.value.reference.chain == name }
+        let isUsed = values.contains { $0.key.map.value == .verdict && $0.value.reference.chains.contains(name) }
         #expect(!isUsed, "chain \(name) is in use", sourceLocation: location)
         #expect(chains.remove(name) != nil, "no chain \(name)", sourceLocation: location)
       case .addElements(_, let map, let elements):
         for element in elements {
           let old = values.updateValue(element, forKey: place(map, element))
           #expect(old == nil, "EEXIST \(message.summary)", sourceLocation: location)
-          if map == .classes || map == .nodePortClasses { #expect(chains.contains(element.reference.chain), sourceLocation: location) }
+          if map.value == .verdict { #expect(chains.isSuperset(of: element.reference.chains), sourceLocation: location) }
+          if map.isInterval { expectNoOverlap(map, element, location) }
         }
       case .deleteElements(_, let map, let elements):
         for element in elements {
@@ -37,42 +38,89 @@ final class ModelKernel {
     expectNoDeadEnds(location)
   }
 
-  /// Each front end's class has its chain, and each index the chain may choose has an endpoint.
-  private func expectNoDeadEnds(_ location: SourceLocation) {
-    for (place, element) in values where place.map == .serviceIPs || place.map == .serviceNodePorts {
-      let isNodePort = element.key.isNodePort
-      let serviceClass = element.serviceClass
-      let reference = Element(ClassReference(serviceClass, isNodePort: isNodePort))
-      #expect(values[self.place(.classes(isNodePort: isNodePort), reference)] != nil, "no class for \(element)", sourceLocation: location)
-      for index in 0..<serviceClass.endpoints {
-        let endpoint = Element(element.key, index: index, .absent)
-        #expect(values[self.place(.endpoints(isNodePort: isNodePort), endpoint)] != nil, "no endpoint \(index)", sourceLocation: location)
+  /// As the kernel refuses it.
+  private func expectNoOverlap(_ map: MapKind, _ element: Element, _ location: SourceLocation) {
+    guard let source = element.source else {
+      Issue.record("a range without a network", sourceLocation: location)
+      return
+    }
+    for (place, other) in values where place.map == map && other.key == element.key && other != element {
+      if let range = other.source {
+        #expect(!range.contains(source) && !source.contains(range), "ENOTEMPTY \(range.text) \(source.text)", sourceLocation: location)
       }
     }
   }
 
+  /// Each front end's class has its chains, and each index the chains may choose has an endpoint.
+  private func expectNoDeadEnds(_ location: SourceLocation) {
+    for (place, element) in values where place.map == .serviceIPs || place.map == .serviceNodePorts {
+      let reference = ClassReference(element.serviceClass, isNodePort: element.key.isNodePort)
+      #expect(self[reference.map, Element(reference)] != nil, "no class for \(element)", sourceLocation: location)
+      expectEndpoints(element, from: 0, element.serviceClass.endpoints, location)
+      expectEndpoints(element, from: UInt32(FrontendState.localIndex), element.serviceClass.localEndpoints ?? 0, location)
+    }
+  }
+
+  private func expectEndpoints(_ frontend: Element, from first: UInt32, _ count: UInt32, _ location: SourceLocation) {
+    let isNodePort = frontend.key.isNodePort
+    var places: Set<UInt32> = []
+    for index in first..<first + count {
+      guard frontend.serviceClass.hasAffinity else {
+        #expect(
+          self[.endpoints(isNodePort: isNodePort), Element(frontend.key, index: index, Endpoint.absent)] != nil, "no endpoint \(index)",
+          sourceLocation: location)
+        continue
+      }
+      guard let slot = self[.affinitySlots(isNodePort: isNodePort), Element(frontend.key, index: index, Endpoint.absent)]?.slot else {
+        Issue.record("no place \(index)", sourceLocation: location)
+        continue
+      }
+      #expect(places.insert(slot.rawValue).inserted, "two at one place", sourceLocation: location)
+      #expect(
+        self[.endpoints(isNodePort: isNodePort), Element(frontend.key, index: slot.rawValue, Endpoint.absent)] != nil, "nobody at \(slot)",
+        sourceLocation: location)
+      let reference = ClassReference(ServiceClass(slot), isNodePort: isNodePort)
+      #expect(self[reference.map, Element(reference)] != nil, "no chain for \(slot)", sourceLocation: location)
+    }
+  }
+
+  /// The element with that key.
+  private subscript(_ map: MapKind, _ element: Element) -> Element? { values[place(map, element)] }
+
   private func place(_ map: MapKind, _ element: Element) -> Place {
     var key = element
     if map != .hairpin { key.target = .absent }
-    if map != .classes && map != .nodePortClasses { key.serviceClass = .refuse }
+    if map.value != .verdict { key.number = 0 }
     return Place(map: map, key: key)
   }
 
   /// What packets meet; classes kept in reserve do not count, nor does the order of endpoints.
   func contents(_ family: Family) -> [String] {
-    values.filter { $0.key.map != .classes && $0.key.map != .nodePortClasses }.map { place, element in
+    values.filter { $0.key.map.value != .verdict }.map { place, element in
       var element = element
-      if place.map == .endpoints || place.map == .nodePortEndpoints { element.index = 0 }
+      switch place.map {
+      case .endpoints, .nodePortEndpoints, .affinitySlots, .nodePortAffinitySlots:
+        let slot = AffinitySlot(rawValue: element.index)
+        element.index = slot.isKnown ? slot.numbered(0).rawValue : element.index & UInt32(FrontendState.localIndex)
+        if element.number != 0 { element.number = element.slot.numbered(0).rawValue }
+      default: break
+      }
       return "\(place.map.name) \(element.text(family, place.map, withValue: true))"
     }.sorted()
   }
 }
 
 extension FrontendState {
-  /// With its endpoints in an order that does not depend on their history.
+  /// With its endpoints in an order, and at places, that do not depend on their history.
   var sorted: FrontendState {
     var copy = self
-    copy.endpoints.sort { ($0.address.high, $0.address.low, $0.port) < ($1.address.high, $1.address.low, $1.port) }
+    func order(_ left: Endpoint, _ right: Endpoint) -> Bool {
+      (left.address.high, left.address.low, left.port) < (right.address.high, right.address.low, right.port)
+    }
+    copy.endpoints.sort(by: order)
+    copy.localEndpoints.sort(by: order)
+    copy.slots = slots.map { $0.numbered(0) }
+    copy.localSlots = localSlots.map { $0.numbered(0) }
     return copy
   }
 }

@@ -30,16 +30,67 @@ import Testing
       #expect(
         try await backend.ownedObjects() == [
           "batch 64 flags=3 generation=1 upserts=2 removals=2",
-          "service 80 v4 proto=6 default/web:http/TCP/4 affinity=10800",
-          "frontend 48 kind=1 10.96.0.1/32 port=80 masquerade=1 selection=1 empty=1",
-          "frontend 48 kind=2 0.0.0.0/32 port=30080 masquerade=2 selection=2 empty=2",
+          "service 96 v4 proto=6 default/web:http/TCP/4 affinity=10800",
+          "frontend 64 kind=1 10.96.0.1/32 port=80 masquerade=1 selection=1 empty=1",
+          "frontend 64 kind=2 0.0.0.0/32 port=30080 masquerade=2 selection=2 empty=2",
           "endpoint 40 10.244.1.2/32 port=8080 flags=7", "endpoint 40 10.244.2.3/32 port=8080 flags=1",
-          "service 80 v6 proto=17 default/dns:dns/UDP/6 affinity=0",
-          "frontend 48 kind=3 fd00::a/128 port=53 masquerade=0 selection=1 empty=1", "remove a/b:c/TCP/4", "remove ",
+          "service 96 v6 proto=17 default/dns:dns/UDP/6 affinity=0",
+          "frontend 64 kind=3 fd00::a/128 port=53 masquerade=0 selection=1 empty=1", "remove a/b:c/TCP/4", "remove ",
         ])
       #expect(try await backend.sync(batch(generation: 2)).failures == [:])
       #expect(try await backend.cleanup().count == 11)
       #expect(try await backend.ownedObjects() == [])
+    }
+  }
+
+  @Test func whatSomebodyElseChangedIsHeardOfAndNamed() async throws {
+    try await withPlugin("all_abilities") { plugin in
+      let backend = try #require(ProxyPluginAdapter(plugin))
+      try await backend.start()
+      let disturbances = try #require(try await backend.disturbances())
+      _ = try await backend.sync(batch(generation: 1))
+      var heard = disturbances.makeAsyncIterator()
+      #expect(await heard.next() != nil)
+      #expect(try await backend.examine(thorough: false) == ["the table is gone"])
+      #expect(try await backend.examine(thorough: true) == ["an element is missing"])
+    }
+  }
+
+  @Test func aBackendShowsItsWorkAndItsCounts() async throws {
+    try await withPlugin("all_abilities") { plugin in
+      let backend = try #require(ProxyPluginAdapter(plugin))
+      let port = ResolvedServicePort(
+        key: "a/b:/TCP/4", family: .v4, ipProtocol: .tcp,
+        frontends: [
+          .init(kind: .loadBalancer, address: IPAddress(v4: 1), port: 80, servesNear: true, checksSource: true),
+          .init(kind: .clusterIP, address: IPAddress(v4: 2), port: 80),
+        ], endpoints: [], sourceRanges: ["192.0.2.0/24", "198.51.100.0/25"].compactMap { CIDR($0) })
+      // Without start: a plan asks nothing of the machine.
+      #expect(try await backend.plan(batch(generation: 1, upserts: [port])) == ["2 front ends, flags 3, 2 ranges, the first /24"])
+      #expect(try await backend.foreignObjects() == ["table ip kube-proxy"])
+      #expect(try await backend.removeForeignObjects() == ["table ip kube-proxy"])
+      try await backend.start()
+      #expect(try await backend.explain("known") == ["element 10.96.0.1"])
+      #expect(try await backend.explain("unknown") == nil)
+      #expect(
+        try await backend.counters(nil) == [
+          "known": ServicePortCounters(connections: 7, noEndpoint: 2, sourceRefused: 0), "old": ServicePortCounters(connections: 9),
+        ])
+      #expect(try await backend.counters("unknown") == [:])
+    }
+  }
+
+  @Test func aBackendWithoutTheAbilitiesSaysSo() async throws {
+    try await withPlugin("good") { plugin in
+      let backend = try #require(ProxyPluginAdapter(plugin))
+      try await backend.start()
+      #expect(try await backend.disturbances() == nil)
+      #expect(try await backend.examine(thorough: true) == [])
+      #expect(try await backend.explain("a") == nil)
+      #expect(try await backend.counters(nil) == [:])
+      #expect(try await backend.foreignObjects() == [])
+      let refused = await #expect(throws: ProxyBackendError.self) { try await backend.plan(batch(generation: 1)) }
+      #expect(refused?.message == "this backend cannot show what it would do")
     }
   }
 

@@ -29,7 +29,7 @@ import Testing
       "it does not speak version 0 of the plugin interface; install the build for this version of swiftlet"),
     Fault(
       "newer_minor", .incompatible,
-      "built for version 0.2 of the plugin interface, this swiftlet has 0.1; install the build for this version of swiftlet"),
+      "built for version 0.3 of the plugin interface, this swiftlet has 0.2; install the build for this version of swiftlet"),
     Fault(
       "foreign_swift_note", .foreignRuntime,
       "built with swift-5.0, this swiftlet with \(PluginLoader.ownRuntime); rebuild it with the same Swift compiler"),
@@ -82,6 +82,7 @@ import Testing
     ("summary_too_long", "the summary in its descriptor is longer than 256 bytes"),
     ("kind_unknown", "its descriptor names the unknown kind 42"),
     ("probe_null", "its plugin table lacks probe"),
+    ("watch_null", "its table swiftlet.proxy.watch/1 lacks a function"),
     ("sync_null", "its table swiftlet.proxy.sync/1 lacks sync"),
     ("ability_missing", "it lacks the ability swiftlet.proxy.sync/1, which every proxy backend must have"),
     ("create_without_table", "create answered without a table"),

@@ -3,7 +3,7 @@ import PodAgent
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct BlockingCallTests {
+@Suite(.timeLimit(.minutes(5))) struct BlockingCallTests {
   /// Two ends of a pipe: reading blocks in the kernel until something is written.
   private func pipePair() throws -> (read: Int32, write: Int32) {
     var ends: [Int32] = [0, 0]

@@ -112,4 +112,29 @@ struct DualStackAllocationTests {
     #expect(services.last?.spec.ports[0].nodePort == nil)
     #expect(issues["default/late"]?.map(\.description) == ["spec.ports[0].nodePort: the node port range is used up"])
   }
+
+  @Test func aBalancedServiceThatKeepsTrafficLocalGetsAPortForItsHealth() throws {
+    func balanced(_ name: String, stated: UInt16? = nil) -> Service {
+      service(name, [], ports: [ServicePort(port: 80)]) {
+        $0.type = .loadBalancer
+        $0.externalTrafficPolicy = .local
+        $0.healthCheckNodePort = stated
+      }
+    }
+    var allocator = ServiceAddressAllocator(ranges: both)
+    let first = allocator.assign([balanced("a")]).services[0].spec
+    let number = try #require(first.healthCheckNodePort)
+    #expect(ServiceAddressAllocator.nodePorts.contains(number) && first.ports[0].nodePort != number)
+    // Kept over a restart, and given up when somebody states it.
+    var restarted = ServiceAddressAllocator(ranges: both, assignments: allocator.assignments)
+    #expect(restarted.assign([balanced("b"), balanced("a")]).services.map(\.spec.healthCheckNodePort)[1] == number)
+    let moved = restarted.assign([balanced("a"), balanced("c", stated: number)]).services.map(\.spec.healthCheckNodePort)
+    #expect(moved[1] == number && moved[0] != number && moved[0] != nil)
+    // Nor does a node port get it.
+    let beside = restarted.assign([balanced("c", stated: number), open("d", ServicePort(port: 80, nodePort: nil))]).services
+    #expect(beside[1].spec.ports[0].nodePort != number)
+    var cluster = balanced("a")
+    cluster.spec.externalTrafficPolicy = .cluster
+    #expect(allocator.assign([cluster]).services[0].spec.healthCheckNodePort == nil)
+  }
 }

@@ -66,10 +66,52 @@ struct EndpointSliceBuilderTests {
   }
 
   @Test func podsOfBothFamiliesAreInOneSliceOfEach() {
-    let slices = builder.slices(for: web(), pods: [pod("1", ["10.1.0.1", "fd01::1"]), pod("2", ["fd01::2"])])
-    #expect(slices.map(\.metadata.name) == ["web-ipv4-8080", "web-ipv6-8080"])
+    let pods = [pod("1", ["10.1.0.1", "fd01::1"]), pod("2", ["fd01::2"])]
+    var dual = web()
+    dual.spec.clusterIPs.append(ip("fd00::10"))
+    let slices = builder.slices(for: dual, pods: pods)
+    #expect(slices.map(\.metadata.name) == ["web-ipv4.8080", "web-ipv6.8080"])
     #expect(slices.map(\.addressType) == [.ipv4, .ipv6])
     #expect(slices.map { $0.endpoints.count } == [1, 2])
+  }
+
+  @Test func onlyTheFamiliesOfTheServiceHaveSlices() {
+    let pods = [pod("1", ["10.1.0.1", "fd01::1"])]
+    func families(_ change: (inout ServiceSpec) -> Void) -> [AddressType] {
+      var service = web()
+      change(&service.spec)
+      return builder.slices(for: service, pods: pods).map(\.addressType)
+    }
+    #expect(families { _ in } == [.ipv4])
+    #expect(families { $0.clusterIPs = [ip("fd00::10")] } == [.ipv6])
+    #expect(families { $0.clusterIPs.append(ip("fd00::10")) } == [.ipv4, .ipv6])
+    #expect(
+      families {
+        $0.clusterIPs = []
+        $0.isHeadless = true
+        $0.ipFamilies = [.v6]
+      } == [.ipv6])
+    #expect(
+      families {
+        $0.clusterIPs = []
+        $0.isHeadless = true
+      } == [.ipv4, .ipv6])
+  }
+
+  @Test func readyPodsAreMeantForWhereTheyAreWhenTheServiceAsksForNearOnes() {
+    let zoned = EndpointSliceBuilder(nodeName: here, zone: "west")
+    func hints(_ wish: TrafficDistribution?, _ builder: EndpointSliceBuilder, isReady: Bool = true) -> [EndpointHints] {
+      var service = web()
+      service.spec.trafficDistribution = wish
+      let endpoints = builder.slices(for: service, pods: [pod("1", ["10.1.0.1"], isReady: isReady)]).flatMap(\.endpoints)
+      #expect(endpoints.map(\.zone) == [builder.zone])
+      return endpoints.map(\.hints)
+    }
+    #expect(hints(nil, zoned) == [EndpointHints()])
+    #expect(hints(.preferClose, zoned) == [EndpointHints(forZones: ["west"])])
+    #expect(hints(.preferSameNode, zoned) == [EndpointHints(forZones: ["west"], forNodes: [here])])
+    #expect(hints(.preferSameNode, builder) == [EndpointHints(forNodes: [here])])
+    #expect(hints(.preferSameZone, zoned, isReady: false) == [EndpointHints()])
   }
 
   @Test func aNamedPortMayBeAnotherNumberInEachPod() {
@@ -84,7 +126,7 @@ struct EndpointSliceBuilderTests {
         pod("4", ["10.1.0.4"], ports: [.init(name: "web", number: 8080, ipProtocol: .udp)]),
       ])
     #expect(
-      slices.map(\.metadata.name) == ["web-ipv4-http-8080.metrics-9100", "web-ipv4-http-8081.metrics-9100", "web-ipv4-metrics-9100"])
+      slices.map(\.metadata.name) == ["web-ipv4.http-8080.metrics-9100", "web-ipv4.http-8081.metrics-9100", "web-ipv4.metrics-9100"])
     #expect(
       slices.map { $0.endpoints.map(\.addresses) } == [[[ip("10.1.0.1")], [ip("10.1.0.3")]], [[ip("10.1.0.2")]], [[ip("10.1.0.4")]]])
   }
@@ -97,11 +139,13 @@ struct EndpointSliceBuilderTests {
         pod("1", ["10.1.0.1"], ports: [.init(name: "a", number: 80, ipProtocol: .tcp)]),
         pod("2", ["10.1.0.2"], ports: [.init(name: "b", number: 80, ipProtocol: .tcp)]), pod("3", ["10.1.0.3"]),
       ])
-    #expect(slices.map(\.metadata.name) == ["web-ipv4-a-80", "web-ipv4-b-80"])
+    #expect(slices.map(\.metadata.name) == ["web-ipv4.a-80", "web-ipv4.b-80"])
   }
 
   @Test func theResolverUsesWhatTheBuilderMakes() {
-    let service = web([ServicePort(name: "http", port: 80, targetPort: .string("web"))])
+    var service = web([ServicePort(name: "http", port: 80, targetPort: .string("web"))])
+    service.spec.externalIPs = [ip("192.0.2.7")]
+    service.spec.externalTrafficPolicy = .local
     let pods = [
       pod("1", ["10.1.0.1"], ports: [.init(name: "web", number: 8080, ipProtocol: .tcp)]),
       pod("2", ["10.1.0.2"], isReady: false, ports: [.init(name: "web", number: 8081, ipProtocol: .tcp)]),

@@ -4,8 +4,8 @@ import Testing
 
 /// Two Services that want the same address and port, or the same node port.
 struct FrontendConflictTests {
-  private func external(_ name: String, _ own: String, _ address: String, port: UInt16 = 80) -> Service {
-    service(name, [own], ports: [ServicePort(port: port)]) { $0.externalIPs = [ip(address)] }
+  private func external(_ name: String, _ own: String, _ address: String, port: UInt16 = 80, created: Int64? = nil) -> Service {
+    service(name, [own], created: created, ports: [ServicePort(port: port)]) { $0.externalIPs = [ip(address)] }
   }
 
   private func table(_ services: Service...) -> ServiceTable {
@@ -21,19 +21,77 @@ struct FrontendConflictTests {
     table.report(of: "default/\(name)")?.ports.isEmpty == false
   }
 
-  @Test func theFirstKeepsAndTheSecondIsToldWhy() throws {
-    // The later Service has the earlier name: time decides, not the alphabet.
-    let table = table(external("z", "10.96.0.1", "192.0.2.7"), external("a", "10.96.0.2", "192.0.2.7"))
-    #expect(isProgrammed("z", in: table) && !isProgrammed("a", in: table))
-    let issues = try #require(table.report(of: "default/a")).issues
-    #expect(
-      issues.map(\.description) == ["spec.ports: 192.0.2.7:80/TCP is already held by Service default/z; port not programmed"])
-    #expect(table.report(of: "default/z")?.issues == [])
+  @Test func theOlderKeepsAndTheYoungerIsToldWhyWhicheverIsSeenFirst() throws {
+    let old = external("z", "10.96.0.1", "192.0.2.7", created: 100)
+    let young = external("a", "10.96.0.2", "192.0.2.7", created: 200)
+    for table in [table(old, young), table(young, old)] {
+      #expect(isProgrammed("z", in: table) && !isProgrammed("a", in: table))
+      let issues = try #require(table.report(of: "default/a")).issues
+      #expect(issues.map(\.description) == ["spec.ports: 192.0.2.7:80/TCP is held by Service default/z; port not programmed"])
+      #expect(table.report(of: "default/z")?.issues == [])
+    }
+  }
+
+  @Test(arguments: [(nil, nil), (100, 100), (100, nil)] as [(Int64?, Int64?)])
+  func withoutADifferenceInAgeTheNameDecides(a: Int64?, b: Int64?) {
+    let first = external("a", "10.96.0.1", "192.0.2.7", created: a)
+    let second = external("b", "10.96.0.2", "192.0.2.7", created: b)
+    for table in [table(first, second), table(second, first)] {
+      #expect(isProgrammed("a", in: table) && !isProgrammed("b", in: table))
+    }
+    // One that states its age goes before one that does not, whatever it is called.
+    let stated = external("c", "10.96.0.3", "192.0.2.7", created: 900)
+    #expect(isProgrammed("c", in: table(external("a", "10.96.0.1", "192.0.2.7"), stated)))
+  }
+
+  @Test func whoLosesWhatItHadLosesItInTheBatchThatGivesItAway() throws {
+    var table = table(external("b", "10.96.0.2", "192.0.2.7"))
+    table.apply(.service(external("a", "10.96.0.1", "192.0.2.7")))
+    let batch = try table.requireBatch(2)
+    #expect(batch.removals == ["default/b:/TCP/4"])
+    #expect(batch.upserts.map(\.key) == ["default/a:/TCP/4"])
+  }
+
+  @Test func aServiceMadeAnewGoesToTheEnd() throws {
+    var table = table(external("a", "10.96.0.1", "192.0.2.7", created: 100), external("b", "10.96.0.2", "192.0.2.7", created: 200))
+    table.apply(.serviceRemoved("default/a"))
+    table.apply(.service(external("a", "10.96.0.1", "192.0.2.7", created: 300)))
+    let batch = try table.requireBatch(2)
+    #expect(batch.removals == ["default/a:/TCP/4"])
+    #expect(batch.upserts.map(\.key) == ["default/b:/TCP/4"])
+    #expect(Array(table.issues().keys) == ["default/a"])
+  }
+
+  @Test func whatALoserHeldBesidesGoesToTheNextInTheSameBatch() throws {
+    // "a" takes an address of "b", which thereby gives its node port to "c".
+    let nodePort = [ServicePort(port: 80, nodePort: 30080)]
+    func both(_ name: String, _ own: String, _ change: (inout ServiceSpec) -> Void = { _ in }) -> Service {
+      service(name, [own], ports: nodePort) {
+        $0.type = .nodePort
+        change(&$0)
+      }
+    }
+    var table = table(both("b", "10.96.0.2") { $0.externalIPs = [ip("192.0.2.7")] }, both("c", "10.96.0.3"))
+    #expect(!isProgrammed("c", in: table))
+    table.apply(.service(external("a", "10.96.0.1", "192.0.2.7")))
+    let batch = try table.requireBatch(2)
+    #expect(batch.removals == ["default/b:/TCP/4"])
+    #expect(batch.upserts.map(\.key) == ["default/a:/TCP/4", "default/c:/TCP/4"])
+  }
+
+  @Test func twoPortsOfOneServiceNeverHoldTheSameEither() throws {
+    let twice = [ServicePort(name: "a", port: 80, nodePort: 30080), ServicePort(name: "b", port: 81, nodePort: 30080)]
+    let table = table(service("s", ["10.96.0.1"], ports: twice) { $0.type = .nodePort })
+    let report = try #require(table.report(of: "default/s"))
+    #expect(report.ports.map(\.key) == ["default/s:a/TCP/4"])
+    let reason = "node port 30080/TCP is held by another port of this Service, default/s:a/TCP/4; port not programmed"
+    #expect(report.issues.map(\.reason) == [reason])
   }
 
   @Test func theSecondTakesOverInTheBatchInWhichTheFirstGoes() throws {
     for names in [("a", "z"), ("z", "a")] {
-      var table = table(external(names.0, "10.96.0.1", "192.0.2.7"), external(names.1, "10.96.0.2", "192.0.2.7"))
+      var table = table(
+        external(names.0, "10.96.0.1", "192.0.2.7", created: 1), external(names.1, "10.96.0.2", "192.0.2.7", created: 2))
       table.apply(.serviceRemoved("default/\(names.0)"))
       let batch = try table.requireBatch(2)
       #expect(batch.removals == ["default/\(names.0):/TCP/4"])
@@ -87,7 +145,7 @@ struct FrontendConflictTests {
     let table = table(
       service("a", ["10.96.0.1"], ports: ports) { $0.type = .nodePort }, service("b", ["10.96.0.2"], ports: ports) { $0.type = .nodePort })
     #expect(
-      table.issues()["default/b"]?.map(\.reason) == ["node port 30080/TCP is already held by Service default/a; port not programmed"])
+      table.issues()["default/b"]?.map(\.reason) == ["node port 30080/TCP is held by Service default/a; port not programmed"])
   }
 
   @Test func anotherPortOfTheSameServiceIsStillProgrammed() throws {

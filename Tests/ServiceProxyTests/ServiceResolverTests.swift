@@ -15,14 +15,15 @@ struct ServiceResolverTests {
     #expect(resolution.issues.isEmpty)
   }
 
-  @Test(arguments: IPProtocol.allCases)
-  func everyProtocolIsServed(_ word: IPProtocol) throws {
+  @Test(arguments: IPProtocol.allCases, Places.both)
+  func everyProtocolIsServed(_ word: IPProtocol, _ places: Places) throws {
+    let ports = [EndpointPort(name: "p", protocol: word, port: 5353)]
     let resolution = resolver.resolve(
-      service(ports: [ServicePort(name: "p", protocol: word, port: 53)]),
-      slices: [slice(ports: [EndpointPort(name: "p", protocol: word, port: 5353)], endpoint("10.1.0.1"))])
-    #expect(resolution.ports.map(\.key) == ["default/web:p/\(word)/4"])
+      service("web", [places.cluster], ports: [ServicePort(name: "p", protocol: word, port: 53)]),
+      slices: [slice("web-1", of: "web", family: places.type, ports: ports, endpoint(places.pod(1)))])
+    #expect(resolution.ports.map(\.key) == ["default/web:p/\(word)/\(places.family == .v4 ? 4 : 6)"])
     #expect(resolution.ports.map(\.ipProtocol) == [word])
-    #expect(resolution.cluster == ["10.1.0.1:5353"])
+    #expect(resolution.ports.flatMap(\.endpoints).map(\.port) == [5353])
   }
 
   @Test func aNodePortAnswersBesideTheClusterAddressAndHidesTheClient() throws {
@@ -94,6 +95,12 @@ struct ServiceResolverTests {
     for one in [headless, named, unassigned, foreign, empty] {
       #expect(resolver.resolve(one, slices: [slice(endpoint("10.1.0.1"))]) == ServiceResolver.Resolution())
     }
+    #expect(
+      [headless, named, unassigned, foreign].map { resolver.exclusion(of: $0) } == [
+        "headless: clients get the addresses of pods from DNS", "type ExternalName: clients get another name from DNS",
+        "it has no cluster address yet", "left to the proxy \"other\"",
+      ])
+    #expect(resolver.exclusion(of: service()) == nil)
   }
 
   @Test func namedPortsAreMatchedByNameAndProtocol() {

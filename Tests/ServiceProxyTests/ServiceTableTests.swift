@@ -132,12 +132,30 @@ struct ServiceTableTests {
 
   @Test func aReportShowsWhatIsProgrammedAndWhatIsNot() throws {
     var table = loaded()
-    table.apply(.service(service("a", ["10.96.0.1"]) { $0.trafficDistribution = .preferClose }))
+    table.apply(.service(service("a", ["10.96.0.1"]) { $0.externalIPs = [ip("2001:db8::1")] }))
     _ = table.takeBatch(generation: 2)
     let report = try #require(table.report(of: "default/a"))
     #expect(report.ports.map(\.key) == ["default/a:/TCP/4"])
-    #expect(report.issues.map(\.fieldPath) == ["spec.trafficDistribution"])
+    #expect(report.issues.map(\.fieldPath) == ["spec.externalIPs[0]"])
     #expect(Array(table.issues().keys) == ["default/a"])
     #expect(table.report(of: "default/none") == nil)
+  }
+
+  @Test func anotherNodeViewIsABatchOfWhatItChangesAndNothingElse() throws {
+    var table = ServiceTable(resolver: ServiceResolver(node: NodeView(name: here)))
+    let hinted = [endpoint("10.1.0.1", zones: ["west"]), endpoint("10.1.0.2", zones: ["east"])]
+    table.apply(.service(service("a", ["10.96.0.1"])))
+    table.apply(.service(service("b", ["10.96.0.2"])))
+    table.apply(.slice(slice("a-1", of: "a", endpoints: hinted)))
+    table.apply(.slice(slice("b-1", of: "b", endpoint("10.1.0.3"))))
+    _ = table.fullLoad(firstGeneration: 1, bound: 10)
+    table.setNode(NodeView(name: here))
+    #expect(!table.hasChanges)
+    table.setNode(NodeView(name: here, zone: "west"))
+    let batch = try table.requireBatch(2)
+    #expect(batch.upserts.map(\.key) == ["default/a:/TCP/4"])
+    #expect(batch.upserts[0].endpoints.map(\.address) == [ip("10.1.0.1")])
+    table.setNode(NodeView(name: here, zone: "west", masqueradeAll: true))
+    #expect(try table.requireBatch(3).upserts.map(\.key) == ["default/a:/TCP/4", "default/b:/TCP/4"])
   }
 }

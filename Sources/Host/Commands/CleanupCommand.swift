@@ -15,10 +15,17 @@ struct CleanupCommand: AsyncParsableCommand {
   @Flag(help: "Go on without a runtime, and end processes in the pods' cgroups that are in no pod of swiftlet's.")
   var force = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Remove only the Service rules of the proxy modes other than this one, swiftlet's and kube-proxy's. The daemon may run.",
+      valueName: "mode"))
+  var except: String?
+
   func run() async throws {
     var (settings, _) = try options.settings()
     settings.resolveDirectories()
     guard geteuid() == 0 else { throw SettingsProblem("swiftlet cleanup must be run as root") }
+    if let except { return try await removeRules(except: except, settings) }
     let lock = try InstanceLock(stateDirectory: settings.rootDirectory)
     var failures: [String] = []
     failures += await PodCleanup(settings: settings, force: force).run()
@@ -28,6 +35,13 @@ struct CleanupCommand: AsyncParsableCommand {
       throw SettingsProblem("not everything could be removed:\n  " + failures.joined(separator: "\n  "))
     }
     print("Nothing of swiftlet's is left.")
+  }
+
+  private func removeRules(except mode: String, _ settings: Settings) async throws {
+    let failures = await BackendCleanup(settings: settings, force: false, stays: mode).run()
+    guard failures.isEmpty else {
+      throw SettingsProblem("not everything could be removed:\n  " + failures.joined(separator: "\n  "))
+    }
   }
 }
 
@@ -111,17 +125,22 @@ private struct PodCleanup {
 private struct BackendCleanup {
   let settings: Settings
   let force: Bool
+  /// The proxy mode whose rules stay; what kube-proxy left goes in every mode then. `nil`: ours go, of all kinds.
+  var stays: String?
 
   func run() async -> [String] {
     let loading = BackendLoading(settings: settings, logger: CommandLog.logger)
-    let loader = loading.loader()
+    // Beside a running daemon it must not look as if that had died of a library.
+    let loader = loading.loader(quarantined: stays == nil)
     var failures: [String] = []
     for file in loading.locator.installed() {
       do {
         let plugin = try await load(file, loader, loading)
-        let removed = try await cleanup(plugin)
+        let removed = if let stays { try await cleanup(plugin, except: stays) } else { try await cleanup(plugin) }
         for thing in removed { print("removed \(thing)") }
         await plugin.close()
+      } catch let refusal as PluginRefusal where stays != nil && refusal.descriptor?.kind == .cgroup {
+        continue
       } catch let refusal as PluginRefusal {
         // One that cannot work here has left nothing here.
         guard refusal.code != .unusable else { continue }
@@ -136,12 +155,19 @@ private struct BackendCleanup {
   private func load(
     _ file: LocatedPlugin, _ loader: PluginLoader, _ loading: BackendLoading
   ) async throws(PluginRefusal) -> LoadedPlugin {
+    if stays != nil { return try await loader.load(file, as: .proxy) }
     do throws(PluginRefusal) {
       return try await loader.load(file, as: .cgroup, configuration: loading.cgroupConfiguration)
     } catch {
       guard error.code == .wrongKind else { throw error }
       return try await loader.load(file, as: .proxy)
     }
+  }
+
+  private func cleanup(_ plugin: LoadedPlugin, except stays: String) async throws -> [String] {
+    guard let proxy = ProxyPluginAdapter(plugin) else { return [] }
+    let own = plugin.descriptor.name == stays ? [] : try await proxy.cleanup()
+    return own + (try await proxy.removeForeignObjects())
   }
 
   private func cleanup(_ plugin: LoadedPlugin) async throws -> [String] {

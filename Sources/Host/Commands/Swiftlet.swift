@@ -16,7 +16,10 @@ package struct Swiftlet: AsyncParsableCommand {
       Shell completion: swiftlet --generate-completion-script bash (or zsh, fish).
       """,
     version: version,
-    subcommands: [RunCommand.self, CheckCommand.self, PluginsCommand.self, GetCommand.self, CleanupCommand.self])
+    subcommands: [
+      RunCommand.self, CheckCommand.self, PluginsCommand.self, GetCommand.self, ExplainCommand.self, PlanCommand.self,
+      CleanupCommand.self,
+    ])
 
   package init() {}
 }

@@ -23,7 +23,7 @@ struct BackendLoading: Sendable {
 
   func proxy() async throws(PluginRefusal) -> PluginSelection {
     try await PluginSelector(loader: loader(), locator: locator)
-      .select(.proxy, PluginChoice(settings.proxyMode), configuration: settings.proxyConfiguration.pairs)
+      .select(.proxy, PluginChoice(settings.proxyMode), configuration: settings.proxyPairs(nodeAddresses: NodeInspection.addresses()))
   }
 
   func cgroup() async throws(PluginRefusal) -> PluginSelection {

@@ -1,4 +1,5 @@
 import CRI
+import Conntrack
 import KubeModel
 import Logging
 import NIOCore
@@ -18,18 +19,32 @@ struct Daemon {
     NIOSingletons.groupLoopCountSuggestion = 1
     let lock = try InstanceLock(stateDirectory: settings.rootDirectory)
     let stopSignals = await StopSignals()
+    prepareKernel()
+    guard !settings.isInitOnly else { return logger.info("the kernel is set up; ending, as --init-only asks") }
     let loading = BackendLoading(settings: settings, logger: logger)
     try await keeping(try await loading.proxy()) { proxySelection in
+      let proxyBackend = proxySelection.chosen.flatMap { ProxyPluginAdapter($0) }
+      guard settings.runsPods else {
+        try await proxyBackend?.start()
+        return try await serve(proxyBackend, nil, until: stopSignals)
+      }
       try await keeping(try await loading.cgroup()) { cgroupSelection in
-        let proxyBackend = proxySelection.chosen.flatMap { ProxyPluginAdapter($0) }
         let cgroups = cgroupSelection.chosen.flatMap { CgroupPluginAdapter($0) }
         try await proxyBackend?.start()
         try await cgroups?.start()
         try await serve(proxyBackend, cgroups, until: stopSignals)
       }
     }
-    logger.info("stopped; pods and Service rules stay as they are")
+    logger.info("stopped; \(settings.runsPods ? "pods and " : "")Service rules stay as they are")
     _ = consume lock
+  }
+
+  /// What the proxy needs of the kernel beside its rules. Nothing of it stops the daemon.
+  private func prepareKernel() {
+    guard settings.proxyModeName != "none" else { return }
+    for warning in settings.proxyWarnings(nodeAddresses: NodeInspection.addresses()) { logger.warning("\(warning)") }
+    let kernel = KernelSettings()
+    kernel.apply(KernelSettingPlan.settings(settings.conntrack, processors: kernel.processors()), logger: logger)
   }
 
   /// Closes the backend whatever comes of the body: to the next start one left open looks as if a daemon had died of it.
@@ -46,46 +61,58 @@ struct Daemon {
 
   private func serve(_ proxyBackend: ProxyPluginAdapter?, _ cgroups: CgroupPluginAdapter?, until stopSignals: StopSignals) async throws {
     let nodeName = settings.hostnameOverride ?? NodeInspection.hostName()
-    var deadlines = CRIDeadlines()
-    deadlines.request = settings.runtimeRequestTimeout
-    let runtime = try CRIClient(
-      runtimeEndpoint: settings.runtimeEndpoint, imageEndpoint: settings.imageEndpoint, deadlines: deadlines, logger: quiet,
-      eventLoopGroup: MultiThreadedEventLoopGroup.singleton)
     let relay = NodeRelay()
-    let proxy = proxyBackend.map {
-      ProxyLoop(backend: $0, resolver: ServiceResolver(nodeName: nodeName), logger: logger, settled: relay.proxySettled)
+    let proxy = proxyBackend.map { ServiceHalf($0, settings: settings, nodeName: nodeName, relay: relay, logger: logger) }
+    let runtime = settings.runsPods ? try makeRuntime() : nil
+    defer { runtime?.close() }
+    let agent = runtime.map {
+      PodAgent(
+        configuration: agentConfiguration(nodeName), runtime: $0, images: $0, cgroups: cgroups, hooks: relay.hooks, logger: logger)
     }
-    let agent = PodAgent(
-      configuration: agentConfiguration(nodeName), runtime: runtime, images: runtime, cgroups: cgroups, hooks: relay.hooks,
-      logger: logger)
     let node = StandaloneNode(
-      nodeName: nodeName, agent: agent, proxy: proxy, serviceRanges: settings.serviceRanges,
+      nodeName: nodeName, agent: agent, proxy: proxy?.loop, serviceRanges: settings.serviceRanges,
       stateDirectory: settings.rootDirectory, logger: logger)
-    await relay.connect(node)
-    let api = LocalAPI(node: node, agent: agent, proxy: proxy, startedAt: SystemClock.now())
-    let group = MultiThreadedEventLoopGroup.singleton
-    var services: [any ServiceLifecycle.Service] = [
-      Loop { await relay.run(node) }, Loop { await agent.run() },
-      HTTPService(name: "local socket", place: .unix(settings.socketPath), group: group, logger: logger, answer: api.answer),
-    ]
-    if let proxy { services.append(Loop { await proxy.run() }) }
+    await relay.connect(node, healthChecks: proxy?.healthChecks, proxy: proxy?.loop)
+    var services = listeners(LocalAPI(node: node, agent: agent, proxy: proxy, startedAt: SystemClock.now()))
+    services.append(Loop { await relay.run(node) })
+    if let agent { services.append(Loop { await agent.run() }) }
+    if let proxy { services += proxy.services(settings, node: node, logger: logger) }
     services.append(Loop { await runSource(for: node) })
-    if settings.healthzPort != 0 {
-      services.append(
-        HTTPService(
-          name: "health endpoint", place: .tcp(host: settings.healthzAddress, port: Int(settings.healthzPort)), group: group,
-          logger: logger, answer: api.healthz))
-    }
     logger.info(
       "swiftlet runs",
-      metadata: ["node": "\(nodeName)", "runtime": "\(settings.runtimeEndpoint)", "manifests": "\(settings.podManifestPath ?? "none")"])
+      metadata: [
+        "node": "\(nodeName)", "runtime": "\(settings.runsPods ? settings.runtimeEndpoint : "none, pods are off")",
+        "manifests": "\(settings.podManifestPath ?? "none")",
+      ])
     let serviceGroup = ServiceGroup(
       configuration: .init(
         services: services.map { .init(service: $0) }
           + [.init(service: stopSignals, successTerminationBehavior: .gracefullyShutdownGroup)],
         logger: quiet))
     try await serviceGroup.run()
-    runtime.close()
+  }
+
+  private func makeRuntime() throws -> CRIClient {
+    var deadlines = CRIDeadlines()
+    deadlines.request = settings.runtimeRequestTimeout
+    return try CRIClient(
+      runtimeEndpoint: settings.runtimeEndpoint, imageEndpoint: settings.imageEndpoint, deadlines: deadlines, logger: quiet,
+      eventLoopGroup: MultiThreadedEventLoopGroup.singleton)
+  }
+
+  /// The local socket, and kubelet's port for health checks.
+  private func listeners(_ api: LocalAPI) -> [any ServiceLifecycle.Service] {
+    let group = MultiThreadedEventLoopGroup.singleton
+    var services: [any ServiceLifecycle.Service] = [
+      HTTPService(name: "local socket", place: .unix(settings.socketPath), group: group, logger: logger, answer: api.answer)
+    ]
+    if settings.healthzPort != 0 {
+      services.append(
+        HTTPService(
+          name: "health endpoint", place: .tcp(host: settings.healthzAddress, port: Int(settings.healthzPort)), group: group,
+          logger: logger, answer: api.healthz))
+    }
+    return services
   }
 
   /// Libraries tell more than an operator wants to read.

@@ -7,12 +7,12 @@ import ServiceProxy
 /// endpoints, and a pod that stops leaves the endpoints before it is stopped.
 package actor StandaloneNode {
   private let nodeName: String
-  private let agent: PodAgent
+  /// `nil` with `--pods=false`: pods are somebody else's.
+  private let agent: PodAgent?
   /// `nil` with `--proxy-mode=none`.
   private let proxy: ProxyLoop?
   private let logger: Logger
   private let assignmentFile: AssignmentFile
-  private let builder: EndpointSliceBuilder
   /// How long a pod that stops waits for the proxy at most.
   private let drainLimit: Duration
 
@@ -20,11 +20,10 @@ package actor StandaloneNode {
   private var allocator: ServiceAddressAllocator
   private var services: [String: Service] = [:]
   private var allocationIssues: [String: [ServiceIssue]] = [:]
-  /// Slices as they were handed to the proxy, by name.
-  private var slices: [String: EndpointSlice] = [:]
-  private var writtenSlices: [String: EndpointSlice] = [:]
+  private var endpoints: StandaloneEndpoints
   private var localPods: [LocalPod] = []
   private var draining: Set<String> = []
+  private var ignoredPods: Set<String> = []
   private var problems: Set<ManifestProblem> = []
   private var toldServiceIssues: [String: [ServiceIssue]] = [:]
   private var hasManifests = false
@@ -34,7 +33,7 @@ package actor StandaloneNode {
   private let settleLimit: Duration = .seconds(30)
 
   package init(
-    nodeName: String, agent: PodAgent, proxy: ProxyLoop?, serviceRanges: [CIDR], stateDirectory: String, logger: Logger,
+    nodeName: String, agent: PodAgent?, proxy: ProxyLoop?, serviceRanges: [CIDR], stateDirectory: String, logger: Logger,
     drainLimit: Duration = .seconds(5)
   ) {
     self.nodeName = nodeName
@@ -42,7 +41,7 @@ package actor StandaloneNode {
     self.proxy = proxy
     self.logger = logger
     self.drainLimit = drainLimit
-    builder = EndpointSliceBuilder(nodeName: nodeName)
+    endpoints = StandaloneEndpoints(builder: EndpointSliceBuilder(nodeName: nodeName))
     assignmentFile = AssignmentFile(path: "\(stateDirectory)/service-addresses.yaml")
     let (assignments, problem) = assignmentFile.read()
     allocator = ServiceAddressAllocator(ranges: serviceRanges, assignments: assignments)
@@ -69,8 +68,12 @@ package actor StandaloneNode {
       }
     }
     await take(services: manifestServices, slices: manifestSlices, forgetting: snapshot.brokenFiles.isEmpty)
-    await agent.setConfiguration(objects)
-    await agent.setPods(pods, brokenFiles: snapshot.brokenFiles)
+    if let agent {
+      await agent.setConfiguration(objects)
+      await agent.setPods(pods, brokenFiles: snapshot.brokenFiles)
+    } else {
+      tellIgnored(pods)
+    }
     hasManifests = true
     boundTheWait()
     await podsChanged()
@@ -88,9 +91,8 @@ package actor StandaloneNode {
     for name in services.keys where byName[name] == nil { changes.append(.serviceRemoved(name)) }
     for (name, service) in byName where services[name] != service { changes.append(.service(service)) }
     services = byName
-    writtenSlices = slices
-    changes += refreshSlices()
-    await submit(changes)
+    changes += endpoints.replace(services: byName, written: slices)
+    submit(changes)
   }
 
   private func save() {
@@ -106,11 +108,12 @@ package actor StandaloneNode {
   /// The status of some pod changed.
   package func podsChanged() async {
     // A pod that has come to its end is no endpoint, whatever the Service says of readiness.
-    let current = await agent.pods().filter { $0.status.phase != .succeeded && $0.status.phase != .failed }
+    let current = await (agent?.pods() ?? []).filter { $0.status.phase != .succeeded && $0.status.phase != .failed }
       .map { localPod($0.pod, $0.status) }
     if current != localPods {
       localPods = current
-      await submit(refreshSlices())
+      draining.formIntersection(current.map(\.uid))
+      submit(endpoints.replace(pods: current))
     }
     await completeSourcesIfPossible()
     await tellServiceIssues()
@@ -119,16 +122,15 @@ package actor StandaloneNode {
   /// The pod is about to be stopped: takes it out of every Service and waits for the kernel.
   package func drain(_ pod: ManagedPod) async {
     guard let proxy else { return }
-    let served = slices.values.contains { slice in slice.endpoints.contains { $0.targetRef?.uid == pod.uid } }
     // Before the first full load the kernel may still hold what an earlier run put there.
-    if !served, await proxy.status.isLoaded { return }
+    if !endpoints.serves(podUID: pod.uid), await proxy.status.isLoaded { return }
     draining.insert(pod.uid)
     localPods = localPods.map { known in
       var known = known
       if known.uid == pod.uid { known.isTerminating = true }
       return known
     }
-    await submit(refreshSlices())
+    submit(endpoints.replace(pods: localPods))
     if await !proxy.commit(within: drainLimit) {
       record(
         AgentEvent(
@@ -147,21 +149,7 @@ package actor StandaloneNode {
       })
   }
 
-  /// Builds every slice anew and returns the difference to what the proxy has.
-  private func refreshSlices() -> [ServiceChange] {
-    draining.formIntersection(localPods.map(\.uid))
-    var current = writtenSlices
-    for service in services.values {
-      for slice in builder.slices(for: service, pods: localPods) { current[slice.metadata.namespacedName] = slice }
-    }
-    var changes: [ServiceChange] = []
-    for name in slices.keys where current[name] == nil { changes.append(.sliceRemoved(name)) }
-    for (name, slice) in current where slices[name] != slice { changes.append(.slice(slice)) }
-    slices = current
-    return changes
-  }
-
-  private func submit(_ changes: [ServiceChange]) async {
+  private func submit(_ changes: [ServiceChange]) {
     guard !changes.isEmpty else { return }
     proxy?.submit(changes)
   }
@@ -169,7 +157,7 @@ package actor StandaloneNode {
   /// The proxy may replace what an earlier run left once everything is known that run knew: the manifests, and the state
   /// of each pod that was adopted. Before, a running pod would look like one without an address.
   private func completeSourcesIfPossible() async {
-    guard !sourcesComplete, hasManifests, await agent.isSettled else { return }
+    guard !sourcesComplete, hasManifests, await agent?.isSettled ?? true else { return }
     sourcesComplete = true
     await proxy?.sourcesAreComplete()
   }
@@ -184,7 +172,7 @@ package actor StandaloneNode {
   }
 
   private func completeSourcesAnyway() async {
-    guard !sourcesComplete, await agent.runtimeHealth().error == nil else { return }
+    guard !sourcesComplete, await agent?.runtimeHealth().error == nil else { return }
     sourcesComplete = true
     logger.warning("some pods' state is still not known; programming Services without them", metadata: ["after": "\(settleLimit)"])
     await proxy?.sourcesAreComplete()
@@ -195,7 +183,32 @@ package actor StandaloneNode {
 
   // MARK: Telling
 
+  /// With `--pods=false` manifests may still name pods: for a kubelet beside us, say.
+  private func tellIgnored(_ pods: [ManagedPod]) {
+    let names = Set(pods.map(\.fullName))
+    for name in names.subtracting(ignoredPods).sorted() {
+      logger.notice("the pod is left to others: pods are off (--pods=false)", metadata: ["pod": "\(name)"])
+    }
+    ignoredPods = names
+  }
+
   package func record(_ event: AgentEvent) { events.record(event) }
+
+  /// Somebody else changed the Service rules; they are being restored.
+  func recordDamage(_ findings: [String]) {
+    let more = findings.count > 3 ? " and \(findings.count - 3) more" : ""
+    record(
+      AgentEvent(
+        .warning, kind: "Node", object: nodeName, reason: "ServiceRulesDamaged",
+        message: findings.prefix(3).joined(separator: "; ") + more + "; restoring them", at: SystemClock.now()))
+  }
+
+  /// Rules of another proxy mode were removed.
+  func recordTakeover(_ what: String) {
+    record(
+      AgentEvent(
+        .normal, kind: "Node", object: nodeName, reason: "ProxyModeTakenOver", message: "removed \(what)", at: SystemClock.now()))
+  }
 
   private func tell(_ snapshot: DirectorySource.Snapshot) {
     let now = SystemClock.now()
@@ -236,6 +249,9 @@ package actor StandaloneNode {
 
   // MARK: For readers
 
+  /// Addresses of the pods of this node.
+  package var podAddresses: Set<IPAddress> { Set(localPods.flatMap(\.addresses)) }
+
   package struct ServiceView: Sendable {
     package var service: Service
     package var endpoints: [Endpoint]
@@ -254,7 +270,9 @@ package actor StandaloneNode {
     let status = await proxy?.status
     var views: [ServiceView] = []
     for (name, service) in services.sorted(by: { $0.key < $1.key }) {
-      let own = slices.values.filter { $0.serviceName == service.metadata.name && $0.metadata.namespace == service.metadata.namespace }
+      let own = endpoints.slices.values.filter {
+        $0.serviceName == service.metadata.name && $0.metadata.namespace == service.metadata.namespace
+      }
       views.append(
         ServiceView(
           service: service, endpoints: own.sorted { $0.metadata.name < $1.metadata.name }.flatMap(\.endpoints),

@@ -9,6 +9,8 @@ package struct HTTPAnswer: Sendable {
   var status: HTTPResponseStatus
   var contentType: String
   var body: String
+  /// Header fields besides type and length.
+  var fields: [(name: String, value: String)] = []
 
   package static func text(_ status: HTTPResponseStatus, _ body: String) -> HTTPAnswer {
     HTTPAnswer(status: status, contentType: "text/plain; charset=utf-8", body: body)
@@ -37,28 +39,26 @@ package struct HTTPService: Service {
   let place: Place
   let group: any EventLoopGroup
   let logger: Logger
+  /// Whether the daemon ends when it cannot listen; else that is said, and tried again each five seconds, as kube-proxy does.
+  let isEssential: Bool
   let answer: @Sendable (_ path: String) async -> HTTPAnswer
 
   /// - Parameter answer: gives the answer to a GET of a path, query included; called on no particular thread, several times
   ///   at once.
   package init(
-    name: String, place: Place, group: any EventLoopGroup, logger: Logger,
+    name: String, place: Place, group: any EventLoopGroup, logger: Logger, isEssential: Bool = true,
     answer: @escaping @Sendable (_ path: String) async -> HTTPAnswer
   ) {
     self.name = name
     self.place = place
     self.group = group
     self.logger = logger
+    self.isEssential = isEssential
     self.answer = answer
   }
 
   package func run() async throws {
-    let server: any Channel
-    do {
-      server = try await bind()
-    } catch {
-      throw SettingsProblem("the \(name) cannot listen at \(place): \(error)")
-    }
+    guard let server = try await listen() else { return }
     logger.info("\(name) listens", metadata: ["at": "\(place)"])
     await withGracefulShutdownHandler {
       await withTaskCancellationHandler {
@@ -70,6 +70,22 @@ package struct HTTPService: Service {
       server.close(promise: nil)
     }
     if case .unix(let path) = place { LocalSocket.remove(path) }
+  }
+
+  /// `nil`: the daemon ends before it could.
+  private func listen() async throws -> (any Channel)? {
+    var isFirst = true
+    while true {
+      do {
+        return try await bind()
+      } catch {
+        if isEssential { throw SettingsProblem("the \(name) cannot listen at \(place): \(error)") }
+        if isFirst { logger.error("the \(name) cannot listen; trying again", metadata: ["at": "\(place)", "error": "\(error)"]) }
+        isFirst = false
+      }
+      let rested: Void? = try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(5)) }
+      if rested == nil { return nil }
+    }
   }
 
   private func bind() async throws -> any Channel {
@@ -92,6 +108,10 @@ package struct HTTPService: Service {
       try LocalSocket.restrict(path)
       return channel
     case .tcp(let host, let port):
+      // So that 0.0.0.0 and :: can both be had.
+      let bootstrap =
+        host.contains(":")
+        ? bootstrap.serverChannelOption(ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: 1) : bootstrap
       return try await bootstrap.bind(host: host, port: port).get()
     }
   }
@@ -129,6 +149,7 @@ private final class RequestHandler: ChannelInboundHandler {
       let result = head.method == .GET ? await answer(head.uri) : HTTPAnswer.text(.methodNotAllowed, "only GET\n")
       var headers = HTTPHeaders()
       headers.add(name: "content-type", value: result.contentType)
+      for field in result.fields { headers.add(name: field.name, value: field.value) }
       headers.add(name: "content-length", value: String(result.body.utf8.count))
       if !head.isKeepAlive { headers.add(name: "connection", value: "close") }
       channel.write(

@@ -6,18 +6,21 @@ import ServiceProxy
 /// What the local socket and the health endpoint answer.
 struct LocalAPI: Sendable {
   let node: StandaloneNode
-  let agent: PodAgent
-  let proxy: ProxyLoop?
+  /// `nil` with `--pods=false`.
+  let agent: PodAgent?
+  /// `nil` with `--proxy-mode=none`.
+  let proxy: ServiceHalf?
   let startedAt: Int64
 
   /// The local socket.
   func answer(_ path: String) async -> HTTPAnswer {
     switch path {
-    case "/v1/pods": .json(JSONEmitter().text(PodTree.list(await agent.pods())))
+    case "/v1/pods": .json(JSONEmitter().text(PodTree.list(await agent?.pods() ?? [])))
     case "/v1/services": .json(JSONEmitter().text(ServiceTree.list(await node.serviceViews())))
     case "/v1/events": .json(JSONEmitter().text(EventTree.list(await node.events.events)))
     case "/healthz": await healthz(path)
-    default: .text(.notFound, "no such path; there are /v1/pods, /v1/services, /v1/events and /healthz\n")
+    case let path where path.hasPrefix("/v1/explain/"): await explain(path)
+    default: .text(.notFound, "no such path; there are /v1/explain/<namespace>/<name>, /v1/pods, /v1/services, /v1/events and /healthz\n")
     }
   }
 
@@ -40,17 +43,21 @@ struct LocalAPI: Sendable {
 
   private func checks() async -> [Check] {
     var checks = [Check(name: "ping", problem: nil)]
-    let runtime = await agent.runtimeHealth()
-    // kubelet's rule for the sync loop: a list of the runtime not older than three minutes; the start counts as one.
-    let age = Duration.nanoseconds(SystemClock.now() - max(runtime.lastRelist, startedAt))
-    let stale = age > PodAgent.healthyWithoutRelist
-    checks.append(
-      Check(
-        name: "syncloop", problem: stale ? "no list of the runtime for \(age.components.seconds) s: \(runtime.error ?? "it hangs")" : nil))
-    if let proxy {
-      let status = await proxy.status
-      checks.append(Check(name: "proxy", problem: status.consecutiveFailures >= 5 ? status.lastError : nil))
+    if let runtime = await agent?.runtimeHealth() {
+      // kubelet's rule for the sync loop: a list of the runtime not older than three minutes; the start counts as one.
+      let age = Duration.nanoseconds(SystemClock.now() - max(runtime.lastRelist, startedAt))
+      let stale = age > PodAgent.healthyWithoutRelist
+      checks.append(
+        Check(
+          name: "syncloop", problem: stale ? "no list of the runtime for \(age.components.seconds) s: \(runtime.error ?? "it hangs")" : nil)
+      )
     }
+    if let proxy { checks.append(Check(name: "proxy", problem: await proxyProblem(proxy.loop))) }
     return checks
+  }
+
+  private func proxyProblem(_ proxy: ProxyLoop) async -> String? {
+    let status = await proxy.status
+    return status.isHealthy ? nil : "\(status.consecutiveFailures) syncs failed: \(status.lastError ?? "no reason known")"
   }
 }

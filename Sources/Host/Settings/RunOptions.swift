@@ -35,8 +35,8 @@ package struct SettingsOptions: ParsableArguments {
 
   @Option(
     name: .long,
-    help: ArgumentHelp("How Services reach the kernel: auto, none, nftables, or the path of a backend.", valueName: "mode"),
-    completion: .list(["auto", "none", "nftables"]))
+    help: ArgumentHelp("How Services reach the kernel: auto, none, nftables, iptables, ipvs, or the path of a backend.", valueName: "mode"),
+    completion: .list(["auto", "none", "nftables", "iptables", "ipvs"]))
   var proxyMode: String?
 
   @Option(
@@ -72,6 +72,8 @@ package struct SettingsOptions: ParsableArguments {
     name: .long,
     help: ArgumentHelp("Networks of pods, comma separated; traffic to Services from elsewhere is masqueraded.", valueName: "cidr"))
   var clusterCidr: String?
+
+  @OptionGroup(title: "Service proxy") var proxy: ProxyOptions
 
   @Option(name: .long, help: ArgumentHelp("Address the health endpoint listens on.", valueName: "address"))
   var healthzBindAddress: String?
@@ -120,7 +122,8 @@ package struct SettingsOptions: ParsableArguments {
     settings.podLogDirectory = podLogDir.map(absolute) ?? settings.podLogDirectory
     settings.socketPath = absolute(socket.path)
     if let range = serviceClusterIpRange { settings.serviceRanges = try ranges(range, "--service-cluster-ip-range") }
-    if let cidr = clusterCidr { settings.proxyConfiguration.clusterCIDRs = try ranges(cidr, "--cluster-cidr") }
+    if let cidr = clusterCidr { settings.proxy.clusterCIDR = try ranges(cidr, "--cluster-cidr") }
+    try proxy.apply(to: &settings)
     settings.healthzAddress = healthzBindAddress ?? settings.healthzAddress
     settings.healthzPort = healthzPort ?? settings.healthzPort
     settings.hostnameOverride = hostnameOverride ?? settings.hostnameOverride

@@ -26,34 +26,32 @@ package struct Settings: Sendable, Equatable {
   package var podLogDirectory = "/var/log/pods"
   package var socketPath = "/run/swiftlet/swiftlet.sock"
   package var serviceRanges: [CIDR] = [CIDR("10.96.0.0/16")].compactMap { $0 }
+  /// False: pods are somebody else's, Services are ours.
+  package var runsPods = true
+  /// True: what takes full privileges is set up, and the program ends.
+  package var isInitOnly = false
+  /// Whether what other proxy modes left is removed.
+  package var takesOver = true
+  /// Where the proxy's metrics are served; `nil`: nowhere. kube-proxy's default.
+  package var proxyMetricsPlace: AddressAndPort? = IPAddress("127.0.0.1").map { AddressAndPort(address: $0, port: 10249) }
+  /// kube-proxy's is 0.0.0.0:10256; off unless asked for, since kubelet's `/healthz` tells of the proxy too.
+  package var proxyHealthzPlace: AddressAndPort?
   package var healthzAddress = "127.0.0.1"
   /// 0: off.
   package var healthzPort: UInt16 = 10248
   package var hostnameOverride: String?
+  /// `topology.kubernetes.io/zone` of this node; `nil`: not known.
+  package var nodeZone: String?
   package var clusterDomain = ""
   package var clusterDNS: [IPAddress] = []
   package var crashBackoffInitial: Duration = .seconds(10)
   package var crashBackoffMaximum: Duration = .seconds(300)
-  package var proxyConfiguration = ProxyConfiguration()
+  /// What kube-proxy's configuration says, or flags in its place.
+  package var proxy = KubeProxyConfiguration()
   package var logFormat = LogOutput.Format.text
   package var logLevel = Logger.Level.info
 
   package init() {}
-
-  /// What goes to a proxy backend as its configuration.
-  package struct ProxyConfiguration: Sendable, Equatable {
-    package var clusterCIDRs: [CIDR] = []
-    package var nodePortCIDRs: [CIDR] = []
-    package var masqueradeBit: Int32?
-
-    package var pairs: [String: String] {
-      var pairs: [String: String] = [:]
-      if !clusterCIDRs.isEmpty { pairs["cluster-cidrs"] = clusterCIDRs.map { "\($0)" }.joined(separator: ",") }
-      if !nodePortCIDRs.isEmpty { pairs["nodeport-cidrs"] = nodePortCIDRs.map { "\($0)" }.joined(separator: ",") }
-      if let masqueradeBit { pairs["masquerade-bit"] = String(masqueradeBit) }
-      return pairs
-    }
-  }
 }
 
 /// Something in the settings that makes no sense, or that this version does not do.
@@ -69,11 +67,10 @@ extension Settings {
   /// Takes over what configuration files say. Values that upstream has and this version does not do are returned as
   /// warnings.
   package mutating func apply(_ configuration: DecodedConfiguration) throws(SettingsProblem) -> [String] {
-    var warnings: [String] = []
     if let kubelet = configuration.kubelet { try apply(kubelet) }
-    if let proxy = configuration.kubeProxy { warnings += apply(proxy) }
+    if let proxy = configuration.kubeProxy { apply(proxy) }
     if let own = configuration.swiftlet { apply(own) }
-    return warnings
+    return []
   }
 
   private mutating func apply(_ kubelet: KubeletConfiguration) throws(SettingsProblem) {
@@ -101,23 +98,12 @@ extension Settings {
     if let verbosity = kubelet.logging.verbosity, verbosity >= 4 { logLevel = .debug }
   }
 
-  private mutating func apply(_ proxy: KubeProxyConfiguration) -> [String] {
-    var warnings: [String] = []
+  private mutating func apply(_ proxy: KubeProxyConfiguration) {
+    self.proxy = proxy
     if let mode = proxy.mode, !mode.isEmpty { proxyMode = mode }
-    if !proxy.clusterCIDR.isEmpty { proxyConfiguration.clusterCIDRs = proxy.clusterCIDR }
-    for address in proxy.nodePortAddresses {
-      switch address {
-      case .range(let range): proxyConfiguration.nodePortCIDRs.append(range)
-      case .primary:
-        warnings.append("KubeProxyConfiguration: nodePortAddresses: \"primary\" is not supported yet; every address but loopback answers")
-      }
-    }
     hostnameOverride = proxy.hostnameOverride ?? hostnameOverride
-    proxyConfiguration.masqueradeBit = proxy.nftables.masqueradeBit ?? proxyConfiguration.masqueradeBit
-    for (name, part) in [("iptables", proxy.iptables), ("nftables", proxy.nftables)] where part.masqueradeAll {
-      warnings.append("KubeProxyConfiguration: \(name).masqueradeAll is not supported yet, has no effect")
-    }
-    return warnings
+    proxyMetricsPlace = proxy.metricsBindAddress ?? proxyMetricsPlace
+    proxyHealthzPlace = proxy.healthzBindAddress ?? proxyHealthzPlace
   }
 
   private mutating func apply(_ own: SwiftletConfiguration) {

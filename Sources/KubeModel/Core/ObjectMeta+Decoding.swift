@@ -12,9 +12,10 @@ extension ObjectMeta {
     let labels = r.stringMap("labels")
     let annotations = r.stringMap("annotations")
     self.init(
-      name: givenName ?? "", namespace: namespace ?? "default", labels: labels, annotations: annotations, uid: r.string("uid"))
+      name: givenName ?? "", namespace: namespace ?? "default", labels: labels, annotations: annotations, uid: r.string("uid"),
+      creationTimestamp: r.value("creationTimestamp", "a time such as 2024-05-01T10:20:30Z", RFC3339.parse))
     r.ignore(
-      "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "finalizers", "generation", "managedFields",
+      "deletionTimestamp", "deletionGracePeriodSeconds", "finalizers", "generation", "managedFields",
       "ownerReferences", "resourceVersion", "selfLink")
     checkLabels(labels, r)
     for key in annotations.keys { r.check(key.lowercased(), .qualifiedName, ["annotations", .key(key)]) }

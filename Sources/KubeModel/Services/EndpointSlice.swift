@@ -77,13 +77,13 @@ public struct Endpoint: Sendable, Hashable {
 public struct EndpointConditions: Sendable, Hashable {
   /// Nil is to be read as true.
   public var ready: Bool?
-  /// Nil is to be read as the value of `ready`.
+  /// Nil is to be read as true, as kube-proxy does.
   public var serving: Bool?
   /// Nil is to be read as false.
   public var terminating: Bool?
 
   public var isReady: Bool { ready ?? true }
-  public var isServing: Bool { serving ?? isReady }
+  public var isServing: Bool { serving ?? true }
   public var isTerminating: Bool { terminating ?? false }
 
   public init(ready: Bool? = nil, serving: Bool? = nil, terminating: Bool? = nil) {

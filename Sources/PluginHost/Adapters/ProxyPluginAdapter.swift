@@ -49,11 +49,19 @@ public struct ProxyPluginAdapter: ProxyBackend {
 
 /// The further abilities, for backends that have them.
 extension ProxyPluginAdapter {
-  public func watch() async throws(ProxyBackendError) -> ProxyWatch {
-    try await call("watch", deadline: plugin.deadlines.list) { instance, _ in
-      guard let watch = instance.watch else { return (SWL_OK, .none) }
-      let descriptor = watch.descriptor(instance.handle)
-      return (SWL_OK, descriptor < 0 ? .poll : .descriptor(descriptor))
+  public func disturbances() async throws(ProxyBackendError) -> AsyncStream<Void>? {
+    let descriptor: Int32? = try await call("watch", deadline: plugin.deadlines.list) { instance, _ in
+      (SWL_OK, instance.watch.map { $0.descriptor(instance.handle) })
+    }
+    guard let descriptor else { return nil }
+    return descriptor < 0 ? Self.ticks : DescriptorWatch.events(of: descriptor)
+  }
+
+  /// For what the kernel has no event for: often enough to notice within a second.
+  private static var ticks: AsyncStream<Void> {
+    AsyncStream {
+      try? await Task.sleep(for: .milliseconds(500))
+      return Task.isCancelled ? nil : ()
     }
   }
 

@@ -15,6 +15,8 @@ public struct PluginLoader: Sendable {
     public var allowUntrusted = false
     /// Where quarantine markers are kept; `nil`: no quarantine (a command without a state directory).
     public var stateDirectory: String?
+    /// Whether a backend is asked if it can work here. Off for what needs no machine: showing a plan.
+    public var asksProbe = true
     public var deadlines = PluginDeadlines()
     public var clock = DeadlineClock.real
     public var logger: Logger
@@ -126,6 +128,7 @@ public struct PluginLoader: Sendable {
     if case .failure(let error) = initialised {
       throw refusal(.initFailed, file, "init", "init failed", error, "correct its configuration, or choose another", descriptor)
     }
+    guard options.asksProbe else { return }
     let probed = await Result.catching { () async throws(PluginCallError) in
       try await plugin.call("probe", deadline: options.deadlines.probe) { instance, error in
         (instance.table.pointee.probe(instance.handle, error), ())

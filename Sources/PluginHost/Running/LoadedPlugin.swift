@@ -33,6 +33,9 @@ public final class LoadedPlugin: Sendable {
     self.quarantine = quarantine
   }
 
+  /// The numbers of all plugins of the loader that loaded this one.
+  public var metrics: PluginMetrics { context.metrics }
+
   /// Runs one call of the plugin on its thread.
   /// - Parameters:
   ///   - operation: without the backend's name: "sync generation 12".

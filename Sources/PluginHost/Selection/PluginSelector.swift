@@ -11,7 +11,7 @@ public struct PluginSelector: Sendable {
   /// The backends `auto` asks, best first.
   public static func candidates(for kind: PluginKind) -> [String] {
     switch kind {
-    case .proxy: ["nftables"]
+    case .proxy: ["nftables", "iptables"]
     case .cgroup: ["cgroupv2", "cgroupv1"]
     }
   }

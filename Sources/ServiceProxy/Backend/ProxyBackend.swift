@@ -16,8 +16,9 @@ public protocol ProxyBackend: Sendable {
   /// What the backend owns on this machine now.
   func ownedObjects() async throws(ProxyBackendError) -> [String]
 
-  /// How to learn that somebody else changed what this backend programmed. After `start`.
-  func watch() async throws(ProxyBackendError) -> ProxyWatch
+  /// An element each time somebody else may have changed what this backend programmed; `nil` when it has no way to tell, and
+  /// only the periodic look repairs. After `start`; ends with the backend or when nobody reads it any more.
+  func disturbances() async throws(ProxyBackendError) -> AsyncStream<Void>?
   /// What is damaged, a line each.
   /// - Parameter thorough: compare everything with the kernel, events or not.
   func examine(thorough: Bool) async throws(ProxyBackendError) -> [String]
@@ -35,7 +36,7 @@ public protocol ProxyBackend: Sendable {
 
 /// What a backend cannot do answers so.
 extension ProxyBackend {
-  public func watch() async throws(ProxyBackendError) -> ProxyWatch { .none }
+  public func disturbances() async throws(ProxyBackendError) -> AsyncStream<Void>? { nil }
   public func examine(thorough: Bool) async throws(ProxyBackendError) -> [String] { [] }
   public func explain(_ key: String) async throws(ProxyBackendError) -> [String]? { nil }
   public func counters(_ key: String?) async throws(ProxyBackendError) -> [String: ServicePortCounters] { [:] }
@@ -44,16 +45,6 @@ extension ProxyBackend {
   }
   public func foreignObjects() async throws(ProxyBackendError) -> [String] { [] }
   public func removeForeignObjects() async throws(ProxyBackendError) -> [String] { [] }
-}
-
-/// How a backend makes itself heard.
-public enum ProxyWatch: Sendable, Equatable {
-  /// It has no way; the periodic full load repairs.
-  case none
-  /// Readable when something may have happened. The backend's own; polled, never read or closed.
-  case descriptor(Int32)
-  /// The kernel has no event for it, but asking is cheap.
-  case poll
 }
 
 /// What the kernel counted for one service port; `nil`: the backend has no such count.
@@ -116,13 +107,20 @@ public struct ProxyBatch: Sendable, Equatable {
   public var upserts: [ResolvedServicePort]
   /// Keys of service ports that are gone.
   public var removals: [String]
+  /// What the service ports of an incremental batch were before, by key. Not for the backend, which knows what it programmed,
+  /// but for who looks after connections.
+  public var replaced: [String: ResolvedServicePort]
 
-  public init(generation: UInt64, reset: Bool, complete: Bool, upserts: [ResolvedServicePort], removals: [String]) {
+  public init(
+    generation: UInt64, reset: Bool, complete: Bool, upserts: [ResolvedServicePort], removals: [String],
+    replaced: [String: ResolvedServicePort] = [:]
+  ) {
     self.generation = generation
     self.reset = reset
     self.complete = complete
     self.upserts = upserts
     self.removals = removals
+    self.replaced = replaced
   }
 }
 

@@ -18,6 +18,8 @@ public actor ProxyLoop {
     public var consecutiveFailures = 0
     /// Service ports the backend could not program, with the reason.
     public var failures: [String: String] = [:]
+    /// What somebody else did to the rules when last found, until it is repaired.
+    public var damage: [String] = []
 
     public init() {}
   }
@@ -26,26 +28,52 @@ public actor ProxyLoop {
   /// limit (see the design notes on quadratic netfilter transactions).
   public static let fullLoadBound = 1000
 
-  private let backend: any ProxyBackend
-  private let logger: Logger
-  private let sleep: @Sendable (Duration) async throws -> Void
+  let backend: any ProxyBackend
+  let logger: Logger
+  let sleep: @Sendable (Duration) async throws -> Void
   private let settled: @Sendable () -> Void
+  private let flows: (any FlowReconciler)?
+  let repairing: Repairing
+  let now: @Sendable () -> Int64
+  /// When the oldest change that is not committed yet was submitted; 0: there is none.
+  private let waitingSince = Mutex<Int64>(0)
   private let inbox = Mutex<[ServiceChange]>([])
-  private var table: ServiceTable
+  var table: ServiceTable
   private var generation: UInt64 = 0
   private var submitted: UInt64 = 0
   private var applied: UInt64 = 0
   private var sourcesComplete = false
-  private var needsFullLoad = true
+  var needsFullLoad = true
   private var hasEnded = false
+  /// Changes of batches that failed: the load after them commits them, but does not know what was before.
+  private var owedChanges: [CommittedChange] = []
   private var waiters: [UInt64: Waiter] = [:]
   private var lastWaiter: UInt64 = 0
+  private var loadWaiters: [CheckedContinuation<Bool, Never>] = []
   /// The wait before service ports that failed alone are handed out again; `nil` while there are none.
   private var portRetry: Task<Void, Never>?
   private var portRetries = 0
   private let wake: AsyncStream<Void>
-  private let wakeUp: AsyncStream<Void>.Continuation
-  public private(set) var status = Status()
+  let wakeUp: AsyncStream<Void>.Continuation
+  public internal(set) var status = Status()
+  public internal(set) var metrics = ProxyMetrics()
+
+  /// How foreign changes of the rules are found and undone.
+  public struct Repairing: Sendable {
+    /// Between two comparisons of everything with the kernel; `nil`: never. They are put off where they would take more
+    /// than a thousandth of the time.
+    public var period: Duration?
+    /// Least time between two repairs, lest two programs that undo each other's work keep the machine busy.
+    public var pause: Duration
+    /// Called with what was found, on no particular thread.
+    public var found: @Sendable ([String]) async -> Void
+
+    public init(period: Duration? = nil, pause: Duration = .seconds(1), found: @escaping @Sendable ([String]) async -> Void = { _ in }) {
+      self.period = period
+      self.pause = pause
+      self.found = found
+    }
+  }
 
   private struct Waiter {
     var upTo: UInt64
@@ -58,11 +86,16 @@ public actor ProxyLoop {
   ///   - sleep: waits between attempts after a failure; tests drive it by hand.
   public init(
     backend: any ProxyBackend, resolver: ServiceResolver, logger: Logger, settled: @escaping @Sendable () -> Void = {},
+    flows: (any FlowReconciler)? = nil, repairing: Repairing = Repairing(),
+    now: @escaping @Sendable () -> Int64 = { ProxyLoop.monotonicNanoseconds() },
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
     self.backend = backend
     self.logger = logger
     self.settled = settled
+    self.flows = flows
+    self.repairing = repairing
+    self.now = now
     self.sleep = sleep
     table = ServiceTable(resolver: resolver)
     (wake, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -70,7 +103,9 @@ public actor ProxyLoop {
 
   /// Takes changes over; returns at once. Not a call of the actor: changes arrive in the order they are submitted in.
   public nonisolated func submit(_ changes: [ServiceChange]) {
+    let submittedAt = now()
     inbox.withLock { $0 += changes }
+    waitingSince.withLock { if $0 == 0 { $0 = submittedAt } }
     wakeUp.yield()
   }
 
@@ -80,8 +115,15 @@ public actor ProxyLoop {
       return inbox
     }
     guard !changes.isEmpty else { return }
-    for change in changes { table.apply(change) }
+    for change in changes {
+      table.apply(change)
+      switch change {
+      case .service, .serviceRemoved: metrics.serviceChanges += 1
+      case .slice, .sliceRemoved: metrics.endpointChanges += 1
+      }
+    }
     submitted += 1
+    metrics.lastQueued = ProxyLoop.unixSeconds()
   }
 
   /// Everything that is to be served at start has been submitted: the first full load may replace what the kernel holds.
@@ -107,19 +149,34 @@ public actor ProxyLoop {
     return await withCheckedContinuation { waiters[id] = Waiter(upTo: submitted, resume: $0) }
   }
 
-  /// One Service as it is programmed.
-  public func report(of name: String) -> (service: Service, ports: [ResolvedServicePort], issues: [ServiceIssue])? {
-    table.report(of: name)
+  /// Returns once the first full load is committed: true; false when the loop ended before.
+  public func waitUntilLoaded() async -> Bool {
+    if status.isLoaded { return true }
+    guard !hasEnded else { return false }
+    return await withCheckedContinuation { loadWaiters.append($0) }
   }
+
+  /// Compares everything with the kernel; `nil` when the backend cannot tell.
+  public func verify() async -> [String]? { try? await backend.examine(thorough: true) }
 
   /// Runs until cancelled.
   public func run() async {
+    await withDiscardingTaskGroup { group in
+      group.addTask { await self.watchKernel() }
+      group.addTask { await self.compareFromTimeToTime() }
+      group.addTask { await self.serve() }
+    }
+  }
+
+  private func serve() async {
     for await _ in wake {
       guard !Task.isCancelled else { break }
       await syncUntilSettled()
     }
     hasEnded = true
     portRetry?.cancel()
+    for waiter in loadWaiters { waiter.resume(returning: false) }
+    loadWaiters = []
     for waiter in waiters.values { waiter.resume.resume(returning: false) }
     waiters = [:]
   }
@@ -181,29 +238,50 @@ public actor ProxyLoop {
     let isFull = needsFullLoad
     let batches: [ProxyBatch]
     if isFull {
+      // The load makes the difference itself; who looks after flows needs it said.
+      owedChanges += table.takeBatch(generation: generation + 1)?.changes(except: [:]) ?? []
       batches = table.fullLoad(firstGeneration: generation + 1, bound: ProxyLoop.fullLoadBound)
     } else {
       batches = table.takeBatch(generation: generation + 1).map { [$0] } ?? []
     }
     if isFull { status.failures = [:] }
+    let begun = now()
+    // Changes from here on wait for the next batch.
+    let oldest = waitingSince.withLock { since in
+      defer { since = 0 }
+      return since
+    }
     for batch in batches {
       generation = batch.generation
       do {
         try await commit(batch)
       } catch {
+        waitingSince.withLock { if oldest != 0 { $0 = oldest } }
+        if !isFull { owedChanges += batch.changes(except: [:]) }
         failed(error)
         return false
       }
     }
+    if let flows, !batches.isEmpty {
+      let changes = owedChanges + batches.flatMap { $0.changes(except: status.failures) }
+      await flows.committed(changes, isFullLoad: isFull)
+    }
+    owedChanges = []
+    if !batches.isEmpty { measure(isFull: isFull, begun: begun, oldest: oldest) }
     needsFullLoad = false
+    status.damage = []
     status.isLoaded = true
+    for waiter in loadWaiters { waiter.resume(returning: true) }
+    loadWaiters = []
     status.lastError = nil
     status.consecutiveFailures = 0
     return true
   }
 
   private func commit(_ batch: ProxyBatch) async throws(ProxyBackendError) {
+    let begun = now()
     let report = try await backend.sync(batch)
+    metrics.longestTransaction = max(metrics.longestTransaction, Double(now() - begun) / 1e9)
     for port in batch.upserts { status.failures[port.key] = nil }
     for key in batch.removals { status.failures[key] = nil }
     for (key, reason) in report.failures {
@@ -218,18 +296,11 @@ public actor ProxyLoop {
 
   private func failed(_ error: ProxyBackendError) {
     needsFullLoad = true
+    metrics.syncFailures += 1
     status.lastError = "\(error)"
     status.consecutiveFailures += 1
     logger.error(
       "service rules not committed, trying again",
       metadata: ["error": "\(error)", "failures": "\(status.consecutiveFailures)"])
   }
-}
-
-extension ProxyLoop {
-  /// What of a Service is not programmed, as of the last batch that was made.
-  public func issues(of name: String) -> [ServiceIssue] { report(of: name)?.issues ?? [] }
-
-  /// The same for every Service that has any, by "namespace/name".
-  public func issues() -> [String: [ServiceIssue]] { table.issues() }
 }

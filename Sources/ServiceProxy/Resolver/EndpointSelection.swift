@@ -4,64 +4,57 @@ import KubeModel
 ///
 /// Readiness as upstream (KEP-1672): ready endpoints serve; when there is none at all, those that are terminating but
 /// still serving do, so that a rolling replacement of a single pod loses no connection. Both choices, cluster and local,
-/// are made apart.
+/// are made apart; hints narrow only the first.
 struct EndpointSelection {
-  var endpoints: [ResolvedServicePort.Endpoint]
+  /// Sorted by address and port.
+  let candidates: [EndpointCandidate]
+  let topology: TopologyMode
+  let anyReady: Bool
+  let anyLocalReady: Bool
+  /// Whether any endpoint of the port could answer anywhere in the cluster.
+  let hasEndpoints: Bool
+  private let node: NodeView
 
-  private struct Candidate {
-    var endpoint: ResolvedServicePort.Endpoint
-    var isReady: Bool
-    var isServingTerminating: Bool
+  init(_ candidates: [EndpointCandidate], wish: TrafficDistribution?, node: NodeView) {
+    self.candidates = candidates
+    self.node = node
+    topology = TopologyMode(candidates, wish: wish, node: node)
+    anyReady = candidates.contains { $0.isReady }
+    anyLocalReady = candidates.contains { $0.isReady && $0.onNode }
+    hasEndpoints = anyReady || candidates.contains { $0.isFallback }
+  }
 
-    func merged(with other: Candidate) -> Candidate {
-      var merged = self
-      merged.endpoint.onNode = endpoint.onNode || other.endpoint.onNode
-      merged.isReady = isReady || other.isReady
-      merged.isServingTerminating = isServingTerminating || other.isServingTerminating
-      return merged
+  init(port: ServicePort, slices: [EndpointSlice], spec: ServiceSpec, node: NodeView) {
+    self.init(
+      EndpointCandidate.all(of: port, in: slices, spec: spec, node: node), wish: spec.trafficDistribution, node: node)
+  }
+
+  func servesCluster(_ candidate: EndpointCandidate) -> Bool {
+    anyReady ? candidate.isReady && topology.prefers(candidate, node: node) : candidate.isFallback
+  }
+
+  func servesLocal(_ candidate: EndpointCandidate) -> Bool {
+    candidate.onNode && (anyLocalReady ? candidate.isReady : candidate.isFallback)
+  }
+
+  /// Those that serve although `chosen` has none of them.
+  func lingering(besides chosen: [ResolvedServicePort.Endpoint]) -> [ResolvedServicePort.Endpoint] {
+    let places = Set(chosen.map { EndpointCandidate.Place(address: $0.address, port: $0.port) })
+    return candidates.filter { $0.isServing && !places.contains($0.place) }.map {
+      ResolvedServicePort.Endpoint(
+        address: $0.place.address, port: $0.place.port, servesCluster: false, servesLocal: false, onNode: $0.onNode)
     }
   }
 
-  private struct Place: Hashable {
-    var address: IPAddress
-    var port: UInt16
-  }
-
-  init(port: ServicePort, slices: [EndpointSlice], spec: ServiceSpec, nodeName: String) {
-    // An endpoint may stand in two slices while it moves between them: the better of each state holds, in whatever order
-    // the slices come.
-    var candidates: [Place: Candidate] = [:]
-    for slice in slices {
-      guard let target = EndpointSelection.target(of: port, in: slice) else { continue }
-      for endpoint in slice.endpoints {
-        // Upstream consumers use the first address only; the others of a slice are for the same backend.
-        guard let address = endpoint.addresses.first else { continue }
-        let candidate = Candidate(
-          endpoint: .init(address: address, port: target, onNode: endpoint.nodeName == nodeName),
-          isReady: endpoint.conditions.isReady || spec.publishNotReadyAddresses,
-          isServingTerminating: endpoint.conditions.isServing && endpoint.conditions.isTerminating)
-        let place = Place(address: address, port: target)
-        candidates[place] = candidates[place]?.merged(with: candidate) ?? candidate
-      }
+  /// What `frontends` can reach. A choice none of them makes is left out, so that a change of it touches no backend.
+  func endpoints(for frontends: [ResolvedServicePort.Frontend]) -> [ResolvedServicePort.Endpoint] {
+    let usesCluster = frontends.contains { $0.selection == .cluster || $0.servesNear }
+    let usesLocal = frontends.contains { $0.selection == .local }
+    return candidates.compactMap { candidate in
+      let endpoint = ResolvedServicePort.Endpoint(
+        address: candidate.place.address, port: candidate.place.port, servesCluster: usesCluster && servesCluster(candidate),
+        servesLocal: usesLocal && servesLocal(candidate), onNode: candidate.onNode)
+      return endpoint.servesCluster || endpoint.servesLocal ? endpoint : nil
     }
-    endpoints = EndpointSelection.choose(Array(candidates.values))
-  }
-
-  /// The port number behind a service port: slices name their ports as the Service does.
-  private static func target(of port: ServicePort, in slice: EndpointSlice) -> UInt16? {
-    slice.ports.first { $0.name == port.name && $0.protocol == port.protocol }?.port
-  }
-
-  private static func choose(_ candidates: [Candidate]) -> [ResolvedServicePort.Endpoint] {
-    let anyReady = candidates.contains { $0.isReady }
-    let anyLocalReady = candidates.contains { $0.isReady && $0.endpoint.onNode }
-    var chosen: [ResolvedServicePort.Endpoint] = []
-    for candidate in candidates {
-      var endpoint = candidate.endpoint
-      endpoint.servesCluster = anyReady ? candidate.isReady : candidate.isServingTerminating
-      endpoint.servesLocal = endpoint.onNode && (anyLocalReady ? candidate.isReady : candidate.isServingTerminating)
-      if endpoint.servesCluster || endpoint.servesLocal { chosen.append(endpoint) }
-    }
-    return chosen.sorted { ($0.address, $0.port) < ($1.address, $1.port) }
   }
 }

@@ -10,6 +10,9 @@ public struct ResolvedServicePort: Sendable, Hashable {
   public var frontends: [Frontend]
   /// Sorted by address and port, no duplicates, so that equal sets compare equal.
   public var endpoints: [Endpoint]
+  /// Endpoints that still serve but get no new connection here; of protocols whose flows have no end of their own (UDP,
+  /// SCTP), lest those flows are taken for stale. Not for backends. As upstream: whatever serves keeps its flows.
+  public var lingering: [Endpoint]
   /// 0: no session affinity.
   public var affinitySeconds: UInt32
   /// For front ends that check their clients' source; of this family.
@@ -17,7 +20,7 @@ public struct ResolvedServicePort: Sendable, Hashable {
 
   public init(
     key: String, family: IPFamily, ipProtocol: IPProtocol, frontends: [Frontend], endpoints: [Endpoint],
-    affinitySeconds: UInt32 = 0, sourceRanges: [CIDR] = []
+    affinitySeconds: UInt32 = 0, sourceRanges: [CIDR] = [], lingering: [Endpoint] = []
   ) {
     self.key = key
     self.family = family
@@ -26,6 +29,7 @@ public struct ResolvedServicePort: Sendable, Hashable {
     self.endpoints = endpoints
     self.affinitySeconds = affinitySeconds
     self.sourceRanges = sourceRanges
+    self.lingering = lingering
   }
 
   /// Where clients knock.

@@ -3,53 +3,73 @@ import KubeModel
 /// Turns one Service and its EndpointSlices into what this node's kernel must do. A function of values: no I/O, no clock,
 /// no memory of earlier calls.
 public struct ServiceResolver: Sendable {
-  /// EndpointSlices name the node an endpoint runs on; this is ours.
-  public var nodeName: String
+  public var node: NodeView
 
-  public init(nodeName: String) { self.nodeName = nodeName }
+  public init(node: NodeView) { self.node = node }
+
+  /// For a node nothing but the name of is known.
+  public init(nodeName: String) { self.init(node: NodeView(name: nodeName)) }
 
   /// What came of one Service.
   public struct Resolution: Sendable, Equatable {
     public var ports: [ResolvedServicePort] = []
-    /// Parts of the Service that are not programmed, with field path and reason.
+    /// What is not programmed, with field path and reason.
     public var issues: [ServiceIssue] = []
+    /// What balancers ask this node for the Service; `nil`: nothing.
+    public var healthCheck: HealthCheck?
 
-    public init(ports: [ResolvedServicePort] = [], issues: [ServiceIssue] = []) {
+    public init(ports: [ResolvedServicePort] = [], issues: [ServiceIssue] = [], healthCheck: HealthCheck? = nil) {
       self.ports = ports
       self.issues = issues
+      self.healthCheck = healthCheck
     }
   }
 
   public func resolve(_ service: Service, slices: some Sequence<EndpointSlice>) -> Resolution {
     var resolution = Resolution()
     guard isProxied(service) else { return resolution }
-    let support = ServiceSupport(service.spec)
-    resolution.issues = support.issues + foreignAddresses(of: service)
-    guard support.isUsable else { return resolution }
-
-    var candidates: [IPFamily: [EndpointSlice]] = [:]
-    for slice in slices {
-      guard let family = slice.addressType.family else { continue }
-      candidates[family, default: []].append(slice)
-    }
+    let slices = slices.sorted { $0.metadata.name < $1.metadata.name }
+    let stated = SourceRanges.Stated(service)
+    resolution.issues = foreignAddresses(of: service) + stated.issues + slices.flatMap { SliceCheck.issues(of: $0) }
     for family in families(of: service.spec) {
-      for (index, port) in service.spec.ports.enumerated() {
-        let resolved = resolve(port, at: index, of: service, family: family, slices: candidates[family] ?? [], support: support)
-        if let resolved { resolution.ports.append(resolved) }
+      let own = slices.filter { $0.addressType.family == family }
+      let frontends = ServiceFrontends(of: service, family: family, stated: stated, node: node)
+      if frontends.ranges.isChecked, frontends.ranges.networks.isEmpty {
+        resolution.issues.append(
+          ServiceIssue(
+            fieldPath: "spec.loadBalancerSourceRanges",
+            reason: "no range is of \(family.rawValue): nobody is served at the balancer's \(family.rawValue) addresses"))
       }
+      for port in service.spec.ports {
+        if let resolved = resolve(port, of: service, slices: own, frontends: frontends) { resolution.ports.append(resolved) }
+      }
+    }
+    resolution.healthCheck = healthCheck(of: service, slices: slices)
+    if service.needsHealthCheck, resolution.healthCheck == nil {
+      resolution.issues.append(
+        ServiceIssue(fieldPath: "spec.healthCheckNodePort", reason: "none is given: balancers cannot ask which nodes have endpoints"))
     }
     return resolution
   }
 
-  /// Headless and ExternalName Services have no address to program; one labelled for another proxy is left to it.
-  func isProxied(_ service: Service) -> Bool {
-    service.spec.type != .externalName && !service.spec.isHeadless
-      && service.metadata.labels["service.kubernetes.io/service-proxy-name"] == nil
+  func isProxied(_ service: Service) -> Bool { exclusion(of: service) == nil }
+
+  /// Why nothing is programmed for a Service, by what it is; `nil`: it is one to program.
+  public func exclusion(of service: Service) -> String? {
+    if service.spec.type == .externalName { return "type ExternalName: clients get another name from DNS" }
+    if service.spec.isHeadless { return "headless: clients get the addresses of pods from DNS" }
+    if let other = service.metadata.labels["service.kubernetes.io/service-proxy-name"] { return "left to the proxy \"\(other)\"" }
+    return service.spec.clusterIPs.isEmpty ? "it has no cluster address yet" : nil
   }
 
   /// A Service is served in the families it has cluster addresses of; whatever else it names follows these.
   func families(of spec: ServiceSpec) -> [IPFamily] {
     IPFamily.allCases.filter { family in spec.clusterIPs.contains { $0.family == family } }
+  }
+
+  /// "namespace/name:port/TCP/4"
+  static func key(of port: ServicePort, _ service: Service, _ family: IPFamily) -> String {
+    "\(service.metadata.namespacedName):\(port.name)/\(port.protocol)/\(family == .v4 ? "4" : "6")"
   }
 
   /// Addresses given in a family the Service is not served in. As upstream they are not programmed; here that is said.
@@ -62,72 +82,43 @@ public struct ServiceResolver: Sendable {
     }
     let external = service.spec.externalIPs.enumerated().compactMap { issue($1, "spec.externalIPs[\($0)]") }
     let balancers = service.status.loadBalancerIngress.enumerated().compactMap {
-      issue($1.ip, "status.loadBalancer.ingress[\($0)].ip")
+      $1.ipMode == .vip ? issue($1.ip, "status.loadBalancer.ingress[\($0)].ip") : nil
     }
     return external + balancers
   }
 
   private func resolve(
-    _ port: ServicePort, at index: Int, of service: Service, family: IPFamily, slices: [EndpointSlice], support: ServiceSupport
+    _ port: ServicePort, of service: Service, slices: [EndpointSlice], frontends: ServiceFrontends
   ) -> ResolvedServicePort? {
-    let endpoints = EndpointSelection(port: port, slices: slices, spec: service.spec, nodeName: nodeName).endpoints
-    let frontends = frontends(of: service, port: port, family: family, support: support, hasEndpoints: !endpoints.isEmpty)
-    guard !frontends.isEmpty else { return nil }
-    return ResolvedServicePort(
-      key: "\(service.metadata.namespacedName):\(port.name)/\(port.protocol)/\(family == .v4 ? "4" : "6")", family: family,
-      ipProtocol: port.protocol, frontends: frontends, endpoints: endpoints)
-  }
-
-  /// - Parameter hasEndpoints: whether any endpoint of the port could answer anywhere in the cluster.
-  private func frontends(
-    of service: Service, port: ServicePort, family: IPFamily, support: ServiceSupport, hasEndpoints: Bool
-  ) -> [ResolvedServicePort.Frontend] {
+    let selection = EndpointSelection(port: port, slices: slices, spec: service.spec, node: node)
+    let own = frontends.frontends(of: port, hasEndpoints: selection.hasEndpoints)
+    guard !own.isEmpty else { return nil }
     let spec = service.spec
-    let external: ResolvedServicePort.Frontend.Selection = spec.externalTrafficPolicy == .local ? .local : .cluster
-    let `internal`: ResolvedServicePort.Frontend.Selection = spec.internalTrafficPolicy == .local ? .local : .cluster
-    // A Local policy keeps the client's address, so nothing is masqueraded.
-    let externalMasquerade: ResolvedServicePort.Frontend.Masquerade = external == .local ? .hairpin : .always
-    // As upstream: where only other nodes have endpoints, silence lets the client (or its balancer's health check) move on;
-    // where nobody has any, the client is told so.
-    func whenEmpty(_ selection: ResolvedServicePort.Frontend.Selection) -> ResolvedServicePort.Frontend.WhenEmpty {
-      selection == .local && hasEndpoints ? .drop : .refuse
-    }
+    let endpoints = selection.endpoints(for: own)
+    return ResolvedServicePort(
+      key: ServiceResolver.key(of: port, service, frontends.family), family: frontends.family, ipProtocol: port.protocol,
+      frontends: own, endpoints: endpoints,
+      affinitySeconds: spec.sessionAffinity == .clientIP ? UInt32(clamping: spec.sessionAffinityTimeoutSeconds) : 0,
+      sourceRanges: own.contains(where: \.checksSource) ? frontends.ranges.networks : [],
+      lingering: port.protocol == .tcp ? [] : selection.lingering(besides: endpoints))
+  }
 
-    var frontends: [ResolvedServicePort.Frontend] = []
-    for address in spec.clusterIPs where address.family == family {
-      frontends.append(
-        .init(
-          kind: .clusterIP, address: address, port: port.port, masquerade: .fromOutside, selection: `internal`,
-          whenEmpty: whenEmpty(`internal`)))
-    }
-    for address in spec.externalIPs where address.family == family {
-      frontends.append(
-        .init(
-          kind: .externalIP, address: address, port: port.port, masquerade: externalMasquerade, selection: external,
-          whenEmpty: whenEmpty(external)))
-    }
-    if support.programsLoadBalancer {
-      for ingress in service.status.loadBalancerIngress where ingress.ipMode == .vip {
-        guard let address = ingress.ip, address.family == family else { continue }
-        frontends.append(
-          .init(
-            kind: .loadBalancer, address: address, port: port.port, masquerade: externalMasquerade, selection: external,
-            whenEmpty: whenEmpty(external)))
+  private func healthCheck(of service: Service, slices: [EndpointSlice]) -> HealthCheck? {
+    guard service.needsHealthCheck, let port = service.spec.healthCheckNodePort else { return nil }
+    var counts: [IPFamily: Int] = [:]
+    for family in families(of: service.spec) {
+      let own = slices.filter { $0.addressType.family == family }
+      // An address counts once, however many ports it serves.
+      let ready = service.spec.ports.flatMap { port in
+        EndpointCandidate.all(of: port, in: own, spec: service.spec, node: node).filter { $0.isReady && $0.onNode }.map(\.place.address)
       }
+      counts[family] = Set(ready).count
     }
-    if let nodePort = port.nodePort {
-      frontends.append(
-        .init(
-          kind: .nodePort, address: nil, port: nodePort, masquerade: externalMasquerade, selection: external,
-          whenEmpty: whenEmpty(external)))
-    }
-    return withoutDuplicates(frontends)
+    return HealthCheck(port: port, namespace: service.metadata.namespace, name: service.metadata.name, localEndpoints: counts)
   }
+}
 
-  /// An address may be given twice, as external address and by the load balancer: the first meaning holds, and no backend
-  /// sees a front end twice.
-  private func withoutDuplicates(_ frontends: [ResolvedServicePort.Frontend]) -> [ResolvedServicePort.Frontend] {
-    var seen: Set<IPAddress> = []
-    return frontends.filter { $0.address.map { seen.insert($0).inserted } ?? true }
-  }
+extension Service {
+  /// Whether a balancer is to ask each node for its endpoints.
+  var needsHealthCheck: Bool { spec.type == .loadBalancer && keepsExternalTrafficLocal }
 }

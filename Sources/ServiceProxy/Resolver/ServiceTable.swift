@@ -22,21 +22,26 @@ public struct ServiceTable: Sendable {
     /// Ports of the resolution that hold all their front ends and so are programmed.
     var programmed: [String: ResolvedServicePort] = [:]
     var conflicts: [ServiceIssue] = []
+    /// As of the resolution.
+    var rank: ServiceRank?
   }
 
-  private let resolver: ServiceResolver
+  private var resolver: ServiceResolver
   /// By "namespace/name" of the Service.
   private var entries: [String: Entry] = [:]
   private var serviceOfSlice: [String: String] = [:]
   private var dirty: Set<String> = []
   /// Keys of service ports the next batch carries in any case.
   private var again: Set<String> = []
-  /// Front ends are a node's scarce good: the first Service to hold one keeps it.
-  private var holders: [FrontendKey: String] = [:]
-  private var waiting: [FrontendKey: Set<String>] = [:]
+  private var claims = FrontendClaims()
+  /// Of those that have any.
+  private var problems: [String: [ServiceIssue]] = [:]
+  /// As of the last batch.
+  public private(set) var healthChecks = HealthCheckTable()
 
   public init(resolver: ServiceResolver) { self.resolver = resolver }
 
+  public var node: NodeView { resolver.node }
   public var hasChanges: Bool { !dirty.isEmpty || !again.isEmpty }
   public var serviceNames: [String] { entries.filter { $0.value.service != nil }.keys.sorted() }
 
@@ -58,18 +63,38 @@ public struct ServiceTable: Sendable {
     }
   }
 
+  /// The node's zone, addresses or settings are others: every Service is resolved anew, and those that come out as before
+  /// are in no batch.
+  public mutating func setNode(_ node: NodeView) {
+    guard node != resolver.node else { return }
+    resolver.node = node
+    dirty.formUnion(entries.keys)
+  }
+
   /// What is known of one Service, for people.
   public func report(of name: String) -> (service: Service, ports: [ResolvedServicePort], issues: [ServiceIssue])? {
     guard let entry = entries[name], let service = entry.service else { return nil }
-    return (service, entry.programmed.values.sorted { $0.key < $1.key }, entry.resolution.issues + entry.conflicts)
+    return (service, entry.programmed.values.sorted { $0.key < $1.key }, issues(of: name))
+  }
+
+  /// Why nothing is programmed for one Service by what it is, such as headless.
+  public func exclusion(of name: String) -> String? { entries[name]?.service.flatMap { resolver.exclusion(of: $0) } }
+
+  /// Why each endpoint of one Service is used or not, and how a client would be served.
+  public func explain(_ name: String, client: ServiceClient? = nil) -> [ServicePortExplanation]? {
+    guard let entry = entries[name], let service = entry.service else { return nil }
+    return resolver.explain(service, slices: entry.slices.values, client: client)
   }
 
   /// What of each Service is not programmed, as of the last batch; Services in order are not among them.
   public func issues() -> [String: [ServiceIssue]] {
-    entries.compactMapValues { entry in
-      let issues = entry.resolution.issues + entry.conflicts
-      return issues.isEmpty ? nil : issues
-    }
+    var all = problems
+    for name in healthChecks.losers { all[name] = issues(of: name) }
+    return all
+  }
+
+  private func issues(of name: String) -> [ServiceIssue] {
+    (problems[name] ?? []) + [healthChecks.issue(of: name)].compactMap { $0 }
   }
 
   /// Puts service ports into the next batch although nothing about them changed: the backend failed to do them.
@@ -78,23 +103,20 @@ public struct ServiceTable: Sendable {
   /// Resolves what was touched and returns the difference to what was handed out before, or `nil` when it makes none.
   /// `generation` numbers the batch.
   public mutating func takeBatch(generation: UInt64) -> ProxyBatch? {
-    var handedOut: [String: [String: ResolvedServicePort]] = [:]
-    // Releasing a front end wakes a Service that waits for it, in the same batch. It may have been settled before, so the
-    // difference is made at the end.
-    while !dirty.isEmpty {
-      let round = dirty.sorted()
-      dirty = []
-      for name in round {
-        let previous = settle(name)
-        if handedOut[name] == nil { handedOut[name] = previous }
-      }
-    }
+    let handedOut = settleAll()
     var upserts: [String: ResolvedServicePort] = [:]
     var removals: Set<String> = []
+    var replaced: [String: ResolvedServicePort] = [:]
     for (name, previous) in handedOut {
       let current = entries[name]?.programmed ?? [:]
-      for (key, port) in current where previous[key] != port { upserts[key] = port }
-      for key in previous.keys where current[key] == nil { removals.insert(key) }
+      for (key, port) in current where previous[key] != port {
+        upserts[key] = port
+        replaced[key] = previous[key]
+      }
+      for (key, port) in previous where current[key] == nil {
+        removals.insert(key)
+        replaced[key] = port
+      }
     }
     for key in again {
       if let port = programmed(key) { upserts[key] = port } else { removals.insert(key) }
@@ -103,7 +125,7 @@ public struct ServiceTable: Sendable {
     guard !upserts.isEmpty || !removals.isEmpty else { return nil }
     return ProxyBatch(
       generation: generation, reset: false, complete: false, upserts: upserts.values.sorted { $0.key < $1.key },
-      removals: removals.sorted())
+      removals: removals.sorted(), replaced: replaced)
   }
 
   /// The key of a service port starts with its Service: "namespace/name:".
@@ -144,70 +166,47 @@ public struct ServiceTable: Sendable {
     dirty.insert(owner)
   }
 
-  /// Resolves one Service and claims its front ends. Returns what was programmed of it before.
-  private mutating func settle(_ name: String) -> [String: ResolvedServicePort] {
-    guard var entry = entries[name] else { return [:] }
+  /// Settles what was touched, those that rank first before the others, which may be woken by it. Returns what was
+  /// programmed of each before.
+  private mutating func settleAll() -> [String: [String: ResolvedServicePort]] {
+    var handedOut: [String: [String: ResolvedServicePort]] = [:]
+    // The last is next, so that taking it moves nothing.
+    var round = dirty.map(rank).sorted(by: >)
+    while let next = round.popLast() {
+      dirty.remove(next.name)
+      let (previous, woken) = settle(next.name)
+      if handedOut[next.name] == nil { handedOut[next.name] = previous }
+      for name in woken where dirty.insert(name).inserted {
+        let rank = rank(name)
+        round.insert(rank, at: round.firstIndex { $0 < rank } ?? round.endIndex)
+      }
+    }
+    return handedOut
+  }
+
+  private func rank(_ name: String) -> ServiceRank {
+    entries[name]?.service.map(ServiceRank.init) ?? ServiceRank(created: nil, name: name)
+  }
+
+  /// Resolves one Service and claims its front ends.
+  private mutating func settle(_ name: String) -> (previous: [String: ResolvedServicePort], woken: Set<String>) {
+    guard var entry = entries[name] else { return ([:], []) }
     let previous = entry.programmed
+    let rank = rank(name)
     entry.resolution = entry.service.map { resolver.resolve($0, slices: entry.slices.values) } ?? .init()
-    entry.conflicts = []
-    entry.programmed = [:]
-    release(previous, exceptOf: entry.resolution.ports)
-    for port in entry.resolution.ports {
-      if let conflict = claim(port, for: name) {
-        entry.conflicts.append(conflict)
-      } else {
-        entry.programmed[port.key] = port
-      }
+    let outcome = claims.settle(
+      name, held: previous.values, wanted: entry.resolution.ports, isReranked: entry.rank != nil && entry.rank != rank
+    ) { [entries] other in
+      // Who is gone holds only what was not taken back yet.
+      entries[other]?.service.map { rank < ServiceRank($0) } ?? true
     }
+    entry.programmed = Dictionary(outcome.granted.map { ($0.key, $0) }) { first, _ in first }
+    entry.conflicts = outcome.conflicts
+    entry.rank = rank
+    healthChecks.set(entry.resolution.healthCheck, of: rank)
+    let issues = entry.resolution.issues + entry.conflicts
+    problems[name] = issues.isEmpty ? nil : issues
     entries[name] = entry.service == nil && entry.slices.isEmpty ? nil : entry
-    return previous
-  }
-
-  /// Gives up the front ends of ports that changed or went, and wakes who waits for them.
-  private mutating func release(_ previous: [String: ResolvedServicePort], exceptOf ports: [ResolvedServicePort]) {
-    let kept = Set(ports.flatMap { FrontendKey.keys(of: $0) })
-    for port in previous.values {
-      for key in FrontendKey.keys(of: port) where !kept.contains(key) {
-        holders[key] = nil
-        dirty.formUnion(waiting.removeValue(forKey: key) ?? [])
-      }
-    }
-  }
-
-  /// Takes every front end of a port, or none of them and says who holds the first that is taken.
-  private mutating func claim(_ port: ResolvedServicePort, for name: String) -> ServiceIssue? {
-    let keys = FrontendKey.keys(of: port)
-    for key in keys {
-      guard let holder = holders[key], holder != name else { continue }
-      waiting[key, default: []].insert(name)
-      // Keys held from before by this port go back, so that a part of a port never blocks another Service.
-      for own in keys where holders[own] == name {
-        holders[own] = nil
-        dirty.formUnion(waiting.removeValue(forKey: own)?.subtracting([name]) ?? [])
-      }
-      return ServiceIssue(fieldPath: "spec.ports", reason: "\(key) is already held by Service \(holder); port not programmed")
-    }
-    for key in keys { holders[key] = name }
-    return nil
-  }
-}
-
-/// What a packet is matched by: no two service ports may hold the same.
-private struct FrontendKey: Hashable, Sendable, CustomStringConvertible {
-  var family: IPFamily
-  var ipProtocol: IPProtocol
-  /// `nil`: a node port.
-  var address: IPAddress?
-  var port: UInt16
-
-  static func keys(of port: ResolvedServicePort) -> [FrontendKey] {
-    port.frontends.map {
-      FrontendKey(family: port.family, ipProtocol: port.ipProtocol, address: $0.address, port: $0.port)
-    }
-  }
-
-  var description: String {
-    guard let address else { return "node port \(port)/\(ipProtocol)" }
-    return "\(family == .v6 ? "[\(address)]" : "\(address)"):\(port)/\(ipProtocol)"
+    return (previous, outcome.woken)
   }
 }

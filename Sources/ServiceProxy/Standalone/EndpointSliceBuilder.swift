@@ -4,8 +4,13 @@ import KubeModel
 /// per IP family (and per distinct set of target ports) from the pods it selects.
 public struct EndpointSliceBuilder: Sendable {
   public var nodeName: String
+  /// The node's zone label.
+  public var zone: String?
 
-  public init(nodeName: String) { self.nodeName = nodeName }
+  public init(nodeName: String, zone: String? = nil) {
+    self.nodeName = nodeName
+    self.zone = zone
+  }
 
   /// The slices of `service`; empty when it has no selector (its slices are then written by hand).
   public func slices(for service: Service, pods: some Sequence<LocalPod>) -> [EndpointSlice] {
@@ -13,7 +18,7 @@ public struct EndpointSliceBuilder: Sendable {
     let selected = pods.filter { $0.namespace == service.metadata.namespace && selects(service.spec.selector, $0.labels) }
       .sorted { $0.uid < $1.uid }
     var slices: [EndpointSlice] = []
-    for family in IPFamily.allCases {
+    for family in families(of: service.spec) {
       // A named target port may be another number in each pod: pods with the same numbers share a slice, as upstream.
       var byPorts: [[EndpointPort]: [Endpoint]] = [:]
       for pod in selected {
@@ -25,6 +30,12 @@ public struct EndpointSliceBuilder: Sendable {
       }
     }
     return slices.sorted { $0.metadata.name < $1.metadata.name }
+  }
+
+  /// Those the Service has addresses of, else those it asks for; a headless one that leaves it open may be asked for by both.
+  private func families(of spec: ServiceSpec) -> [IPFamily] {
+    let stated = spec.clusterIPs.isEmpty ? spec.ipFamilies : spec.clusterIPs.map(\.family)
+    return stated.isEmpty ? IPFamily.allCases : IPFamily.allCases.filter(stated.contains)
   }
 
   func selects(_ selector: [String: String], _ labels: [String: String]) -> Bool {
@@ -50,18 +61,25 @@ public struct EndpointSliceBuilder: Sendable {
     return Endpoint(
       addresses: [address],
       conditions: EndpointConditions(ready: ready, serving: pod.isReady, terminating: pod.isTerminating),
-      nodeName: nodeName, targetRef: ObjectReference(kind: "Pod", namespace: pod.namespace, name: pod.name, uid: pod.uid))
+      nodeName: nodeName, zone: zone, hints: ready ? hints(service.spec.trafficDistribution) : EndpointHints(),
+      targetRef: ObjectReference(kind: "Pod", namespace: pod.namespace, name: pod.name, uid: pod.uid))
+  }
+
+  /// As the EndpointSlice controller: ready endpoints are meant for where they are.
+  private func hints(_ wish: TrafficDistribution?) -> EndpointHints {
+    guard let wish else { return EndpointHints() }
+    return EndpointHints(forZones: zone.map { [$0] } ?? [], forNodes: wish == .preferSameNode ? [nodeName] : [])
   }
 
   private func slice(of service: Service, family: IPFamily, ports: [EndpointPort], endpoints: [Endpoint]) -> EndpointSlice {
-    // Port names cannot hold a dot: no two sets of ports make the same name.
+    // Names of Services and ports cannot hold a dot: no two Services and no two sets of ports make the same name.
     let numbers = ports.map { port in
       let number = port.port.map { "\($0)" } ?? ""
       return port.name.isEmpty ? number : "\(port.name)-\(number)"
     }.joined(separator: ".")
     return EndpointSlice(
       metadata: ObjectMeta(
-        name: "\(service.metadata.name)-\(family == .v4 ? "ipv4" : "ipv6")-\(numbers)", namespace: service.metadata.namespace,
+        name: "\(service.metadata.name)-\(family == .v4 ? "ipv4" : "ipv6").\(numbers)", namespace: service.metadata.namespace,
         labels: [
           EndpointSlice.serviceNameLabel: service.metadata.name,
           "endpointslice.kubernetes.io/managed-by": "swiftlet",

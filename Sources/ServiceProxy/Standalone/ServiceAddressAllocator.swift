@@ -9,6 +9,9 @@ public struct ServiceAddressAllocator: Sendable {
   /// Upstream's `--service-node-port-range` default.
   public static let nodePorts: ClosedRange<UInt16> = 30000...32767
 
+  /// Among the node ports of an assignment. No port of a Service can have this name: it has capitals.
+  static let healthCheckKey = "healthCheckNodePort/TCP"
+
   /// "namespace/name" with what it was given.
   public struct Assignment: Sendable, Hashable {
     public var addresses: [IPAddress] = []
@@ -88,6 +91,9 @@ public struct ServiceAddressAllocator: Sendable {
       }
     }
     service.spec.clusterIPs += assignment.addresses
+    if service.needsHealthCheck, service.spec.healthCheckNodePort == nil {
+      issues += fillHealthCheckPort(&service, &assignment, known: known.nodePorts, taken: &taken)
+    }
     if service.spec.type == .nodePort || (service.spec.type == .loadBalancer && service.spec.allocateLoadBalancerNodePorts) {
       issues += fillNodePorts(&service, &assignment, known: known.nodePorts, taken: &taken)
     }
@@ -113,6 +119,20 @@ public struct ServiceAddressAllocator: Sendable {
       service.spec.ports[index].nodePort = number
     }
     return issues
+  }
+
+  /// As an API server does, from the same range.
+  private func fillHealthCheckPort(
+    _ service: inout Service, _ assignment: inout Assignment, known: [String: UInt16], taken: inout Taken
+  ) -> [ServiceIssue] {
+    let key = ServiceAddressAllocator.healthCheckKey
+    guard let number = known[key] ?? pickNodePort("\(service.metadata.namespacedName)/\(key)", key.protocolPart, taken.nodePorts) else {
+      return [ServiceIssue(fieldPath: "spec.healthCheckNodePort", reason: "the node port range is used up")]
+    }
+    taken.nodePorts.insert(NodePort(number: number, protocolName: key.protocolPart))
+    assignment.nodePorts[key] = number
+    service.spec.healthCheckNodePort = number
+    return []
   }
 
   /// The families a Service shall have an address of and states none of; the primary one first, as upstream.
@@ -173,7 +193,7 @@ private struct Taken {
       services.flatMap { service in
         service.spec.ports.compactMap { port in
           port.nodePort.map { NodePort(number: $0, protocolName: "\(port.protocol)") }
-        }
+        } + [service.spec.healthCheckNodePort.map { NodePort(number: $0, protocolName: "TCP") }].compactMap { $0 }
       })
   }
 }

@@ -148,7 +148,13 @@ static swl_status_t children(UNUSED swl_plugin_t *plugin, swl_string_t path, swl
 }
 static const swl_cgroup_control_t cgroup_table = {set, set, usage, processes, kill_all, remove_one, children};
 
+#ifdef MORE_ABILITIES
+static const void *more(const char *ability);
+#endif
 static const void *get_interface(UNUSED swl_plugin_t *plugin, const char *ability) {
+#ifdef MORE_ABILITIES
+  if (more(ability)) return more(ability);
+#endif
 #ifndef NO_ABILITY
   if (strcmp(ability, SWL_PROXY_SYNC) == 0) return &proxy_table;
   if (strcmp(ability, SWL_CGROUP_CONTROL) == 0) return &cgroup_table;

@@ -73,7 +73,7 @@ extension Duration {
 
 /// Waits for a condition, and fails the test where it does not come within a deadline of real time.
 func eventually(
-  _ claim: String, within limit: Duration = .seconds(30), _ location: SourceLocation = #_sourceLocation,
+  _ claim: String, within limit: Duration = .seconds(120), _ location: SourceLocation = #_sourceLocation,
   meanwhile: @Sendable () async -> Void = {}, _ condition: @Sendable () async -> Bool
 ) async throws {
   let clock = ContinuousClock()

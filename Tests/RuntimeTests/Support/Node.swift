@@ -63,7 +63,8 @@ final class Node: Sendable {
     [machine.swiftlet, "run"] + settings
       + [
         "--pod-manifest-path", manifests, "--socket", socket, "--healthz-port", "0", "--service-cluster-ip-range", "10.111.0.0/16",
-        "--crash-backoff-initial", "200ms", "--crash-backoff-max", "2s", "--hostname-override", "test-node",
+        "--crash-backoff-initial", "200ms", "--crash-backoff-max", "2s", "--hostname-override", "test-node", "--conntrack-max-per-core",
+        "0",
       ] + flags + extra
   }
 

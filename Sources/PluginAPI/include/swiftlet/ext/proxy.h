@@ -20,7 +20,8 @@ SWL_EXTERN_C_BEGIN
  *                          None of the three: pods are not told from others. SWL_PROXY_MASQUERADE_FROM_OUTSIDE then is
  *                          SWL_PROXY_MASQUERADE_HAIRPIN, and SWL_PROXY_FRONTEND_NEAR only knows the node itself.
  *   "nodeport-cidrs"       node addresses that answer on node ports, comma separated networks; empty: every local address
- *                          but loopback. A family without a network here has no node ports.
+ *                          but loopback. A family without a network here has no node ports; 0.0.0.0/0 and ::/0 mean
+ *                          the same as empty, for their family.
  *   "localhost-nodeports"  "true": node ports answer on 127.0.0.1 too, where the backend can (SWL_UNSUPPORTED from `create`
  *                          where it cannot)
  *   "service-cidrs"        ranges of cluster addresses: what goes to an address or port in them that no front end holds is
@@ -54,10 +55,10 @@ typedef int32_t swl_proxy_empty_t;
 #define SWL_PROXY_EMPTY_DROP 2   /* silence: another node may have the endpoints */
 
 /* Clients that are near, that is the node itself and the pods of this node, select as SWL_PROXY_SELECT_CLUSTER whatever
- * `selection` says; the node itself is masqueraded then. So a Service that keeps outside traffic local
+ * `selection` says, and are refused when there are none; the node itself is masqueraded then. So a Service that keeps outside traffic local
  * (externalTrafficPolicy: Local) still answers inside of the cluster at its external addresses. */
 #define SWL_PROXY_FRONTEND_NEAR 1ull
-/* Only sources in `source_ranges` of the service port are served, the others dropped. */
+/* Only sources in `source_ranges` of the service port are served, the others dropped; with no range everybody is. */
 #define SWL_PROXY_FRONTEND_SOURCE_RANGES 2ull
 
 typedef struct swl_proxy_frontend {
@@ -102,7 +103,7 @@ typedef struct swl_proxy_service {
   uint64_t endpoint_stride; /* bytes */
   uint32_t affinity_seconds; /* 0: none; else a client's connections stay at one endpoint until it made none for this long */
   uint32_t reserved2;
-  const swl_address_t *source_ranges; /* networks, of the service port's family; for front ends that ask for them */
+  const swl_address_t *source_ranges; /* networks of the service port's family, sorted, disjoint; for front ends that ask for them */
   uint64_t source_range_count;
 } swl_proxy_service_t;
 

@@ -1,0 +1,61 @@
+import PluginKit
+
+/// Finds and removes chains and what leads to them, in all variants and families the machine has.
+package struct Cleanup {
+  private let runner: any ToolRunner
+
+  package init(_ runner: any ToolRunner) { self.runner = runner }
+
+  /// All chains any version of this backend ever left.
+  package static func isOurs(_ table: String, _ chain: String) -> Bool { chain.hasPrefix(ChainName.prefix) }
+
+  /// "iptables-nft: chain … of table nat"
+  package func list(_ isUnwanted: (String, String) -> Bool, _ found: (String) -> Void) throws(BackendFault) {
+    for tools in allTools {
+      guard let saved = try read(tools) else { continue }
+      for name in Removal(from: saved, chunk: tools.variant.chunk, isUnwanted).names { found("\(label(tools)): \(name)") }
+    }
+  }
+
+  package func remove(
+    _ isUnwanted: (String, String) -> Bool, in variants: [Variant] = Variant.allCases, _ removed: (String) -> Void
+  ) throws(BackendFault) {
+    var first: BackendFault?
+    for tools in allTools where variants.contains(tools.variant) {
+      do throws(BackendFault) {
+        try remove(tools, isUnwanted, removed)
+      } catch {
+        // The other variants and families are removed all the same.
+        first = first ?? error
+      }
+    }
+    if let first { throw first }
+  }
+
+  private func remove(_ tools: Tools, _ isUnwanted: (String, String) -> Bool, _ removed: (String) -> Void) throws(BackendFault) {
+    guard let saved = try read(tools) else { return }
+    let removal = Removal(from: saved, chunk: tools.variant.chunk, isUnwanted)
+    do throws(ToolFailure) {
+      for load in removal.loads { try tools.restore(load) }
+    } catch {
+      throw error.fault
+    }
+    for name in removal.names { removed("\(label(tools)): \(name)") }
+  }
+
+  private var allTools: [Tools] {
+    Variant.allCases.flatMap { variant in Family.allCases.map { Tools(variant, $0, runner) } }.filter(\.arePresent)
+  }
+
+  private func label(_ tools: Tools) -> String { "\(tools.family.toolPrefix)-\(tools.variant.rawValue)" }
+
+  /// nil: this kernel has no rules of that variant or family.
+  private func read(_ tools: Tools) throws(BackendFault) -> SavedRules? {
+    do throws(ToolFailure) {
+      return try tools.save()
+    } catch {
+      if error.kind == .unsupported { return nil }
+      throw error.fault
+    }
+  }
+}

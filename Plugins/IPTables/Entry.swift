@@ -1,0 +1,15 @@
+import PluginAPI
+import PluginKit
+
+private let plugin = PluginDefinition(
+  proxy: IPTablesBackend.self, name: "iptables", version: "0.1.0", summary: "Services by iptables-restore, nft or legacy variant"
+)
+private let table = PluginEntry(
+  plugin, descriptor: { plugin.descriptor }, create: { plugin.create($0, $1, $2, $3, $4, $5, $6) })
+
+/// The one symbol of `libswiftlet_iptables.so`; see `swiftlet/entry.h`. [any]
+@c(swiftlet_entry_iptables)
+public func iptablesEntry(
+  _ hostMin: UInt32, _ hostMax: UInt32, _ major: UnsafeMutablePointer<UInt32>?,
+  _ entry: UnsafeMutablePointer<UnsafePointer<swl_entry_t>?>?
+) -> swl_status_t { table.negotiate(hostMin, hostMax, major, entry) }

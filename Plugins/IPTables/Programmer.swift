@@ -1,0 +1,154 @@
+import PluginKit
+
+/// Brings changes into the kernel for one family: cut into loads of the tool, with the state known here following each commit.
+package final class Programmer {
+  package private(set) var state: FamilyState
+  private let tools: Tools
+  private let isCancelled: () -> Bool
+  private let log: (String) -> Void
+  /// What the kernel holds is not certain.
+  package private(set) var isSuspect = false
+  package private(set) var isLoading = false
+  package private(set) var isLoaded = false
+
+  package init(
+    _ layout: Layout, _ tools: Tools, isCancelled: @escaping () -> Bool = { false }, log: @escaping (String) -> Void = { _ in }
+  ) {
+    state = FamilyState(layout)
+    self.tools = tools
+    self.isCancelled = isCancelled
+    self.log = log
+  }
+
+  package var family: Family { state.layout.family }
+
+  // MARK: - Full load
+
+  /// Adopts what is there; from now on nothing is removed until the load is complete.
+  package func beginLoad() throws(ToolFailure) {
+    let wasLoaded = isLoaded
+    isLoaded = false
+    isLoading = false
+    state.beginLoad(try read())
+    var edits = state.edits(state.layout.fixed.keys + Layout.shared, removing: false)
+    // On a node without our rules nothing leads to ours until all are there.
+    if wasLoaded || !state.kernel.jumps.isEmpty { edits += state.jumpEdits() }
+    try run(edits)
+    isSuspect = false
+    isLoading = true
+  }
+
+  /// Removes what the load did not mention.
+  package func completeLoad() throws(ToolFailure) {
+    if isSuspect { try repair() }
+    try run(state.jumpEdits())
+    try remove(state.edits(state.allChains, removing: true))
+    isLoading = false
+    isLoaded = true
+  }
+
+  // MARK: - Changes
+
+  /// - Parameter failed: called for each change that could not be made while the others were.
+  package func apply(_ changes: [Change], failed: (Change, BackendFault) -> Void) throws(ToolFailure) {
+    if changes.isEmpty { return }
+    if isSuspect { try repair() }
+    let chunk = tools.variant.chunk
+    if changes.count <= chunk {
+      try apply(changes[...], removing: !isLoading, isSecondTry: false, failed: failed)
+    } else {
+      // All that comes before anything that goes, or what moves from one service port to another would be missing in between.
+      for start in stride(from: 0, to: changes.count, by: chunk) {
+        try checkCancelled()
+        try apply(changes[start..<min(start + chunk, changes.count)], removing: false, isSecondTry: false, failed: failed)
+      }
+      if !isLoading { try remove(state.edits(state.allChains, removing: true)) }
+    }
+    // What failed may have left something in the table that commits first.
+    if isSuspect { try repair() }
+  }
+
+  /// A service port that cannot be programmed: what the kernel has for it stays.
+  package func refuse(_ key: String) {
+    if isLoading { state.hold(key) }
+  }
+
+  /// One load; when the tool refuses it, its halves, down to the change that is at fault.
+  private func apply(
+    _ changes: ArraySlice<Change>, removing: Bool, isSecondTry: Bool, failed: (Change, BackendFault) -> Void
+  ) throws(ToolFailure) {
+    let staged = state.stage(Array(changes))
+    let edits = state.edits(staged, removing: removing)
+    do throws(ToolFailure) {
+      try run(edits)
+    } catch {
+      state.revert(staged)
+      isSuspect = true
+      if error.kind == .denied || error.kind == .transient { throw error }
+      log(error.fault.message)
+      let before = state.kernel
+      state.adopt(try read())
+      if state.kernel != before, !isSecondTry {
+        // Somebody changed our rules; what is missing is made before anything is added.
+        try repair()
+        return try apply(changes, removing: removing, isSecondTry: true, failed: failed)
+      }
+      if changes.count > 1 {
+        let middle = changes.startIndex + changes.count / 2
+        try apply(changes[..<middle], removing: removing, isSecondTry: isSecondTry, failed: failed)
+        try apply(changes[middle...], removing: removing, isSecondTry: isSecondTry, failed: failed)
+      } else if let change = changes.first {
+        refuse(change.key)
+        failed(change, error.fault)
+      }
+    }
+  }
+
+  /// Rules before the chains they lead to, in loads of bounded size.
+  private func remove(_ edits: [Edit]) throws(ToolFailure) {
+    try run(edits.filter { $0.action != .remove })
+    try runInParts(edits.filter { $0.action == .remove }.sorted { ChainName.rank($0.chain.name) > ChainName.rank($1.chain.name) })
+  }
+
+  private func runInParts(_ edits: [Edit]) throws(ToolFailure) {
+    let size = tools.variant.chunk * 2
+    for start in stride(from: 0, to: edits.count, by: size) {
+      try checkCancelled()
+      try run(Array(edits[start..<min(start + size, edits.count)]))
+    }
+  }
+
+  // MARK: - The kernel
+
+  private func run(_ edits: [Edit]) throws(ToolFailure) {
+    if edits.isEmpty { return }
+    do throws(ToolFailure) {
+      try tools.restore(RestoreInput(edits))
+    } catch {
+      isSuspect = true
+      throw error
+    }
+    state.commit(edits)
+  }
+
+  package func read() throws(ToolFailure) -> KernelRules { KernelRules(try tools.save()) }
+
+  /// Makes the kernel's rules again what is wanted.
+  package func repair() throws(ToolFailure) {
+    isSuspect = true
+    state.adopt(try read())
+    let edits = state.edits(state.allChains, removing: !isLoading)
+    // A chain before those that lead to it.
+    try runInParts(edits.filter { $0.action != .remove }.sorted { ChainName.rank($0.chain.name) < ChainName.rank($1.chain.name) })
+    if isLoaded { try run(state.jumpEdits()) }
+    try remove(edits.filter { $0.action == .remove })
+    isSuspect = false
+  }
+
+  private func checkCancelled() throws(ToolFailure) {
+    guard isCancelled() else { return }
+    var failure = ToolFailure(.transient, "")
+    failure.fault = BackendFault(.cancelled, "the host asked to stop; what is committed so far is consistent")
+    throw failure
+  }
+}

@@ -1,0 +1,36 @@
+/// One run of one of the iptables tools.
+package struct ToolCall: Equatable, Sendable {
+  package var tool: String
+  package var arguments: [String]
+  package var input: String
+
+  package init(_ tool: String, _ arguments: [String], input: String = "") {
+    self.tool = tool
+    self.arguments = arguments
+    self.input = input
+  }
+
+  package var words: String { ([tool] + arguments).joined(separator: " ") }
+}
+
+/// What became of it.
+package enum ToolOutcome: Equatable, Sendable {
+  case exited(status: Int32, output: String, errors: String)
+  case killed(signal: Int32, errors: String)
+  /// It did not end in time and was killed; what it had committed by then is not known.
+  case hung(seconds: Int)
+  /// There is no such tool.
+  case missing
+  case failed(operation: String, errno: Int32)
+}
+
+/// Runs tools; the tests have one that plays them.
+package protocol ToolRunner: AnyObject {
+  /// In the network namespace of the calling thread.
+  func run(_ call: ToolCall) -> ToolOutcome
+  func isPresent(_ tool: String) -> Bool
+  /// What tools of the legacy variant lock, in the whole machine whatever the network namespace.
+  var lockFile: String { get }
+  /// Process numbers since the last time: whose changes are our own.
+  func takeChildren() -> Set<Int32>
+}

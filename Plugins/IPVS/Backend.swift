@@ -1,0 +1,141 @@
+import Glibc
+import PluginKit
+
+/// Services by IPVS: virtual servers over generic netlink, their addresses on a dummy interface over rtnetlink, sets and a few
+/// static iptables rules for what IPVS does not do.
+package final class IPVSBackend: ProxyPlugin {
+  let host: HostServices
+  let settings: Settings
+  private let now: () -> UInt64
+  private(set) var kernel: LinuxKernel?
+  private(set) var programmer: Programmer?
+  private(set) var watch: Watch?
+  private var dummyIndex: Int32?
+  private var nextWork: UInt64 = 0
+  /// Seconds between looks at what is being drained.
+  private static let workPeriod: UInt64 = 2
+
+  package convenience init(host: HostServices, configuration: [String: String]) throws(BackendFault) {
+    try self.init(host: host, configuration: configuration, now: Clock.seconds)
+  }
+
+  /// - Parameter now: a clock in seconds that never goes back.
+  package init(host: HostServices, configuration: [String: String], now: @escaping () -> UInt64) throws(BackendFault) {
+    self.host = host
+    self.now = now
+    settings = try Settings(configuration)
+  }
+
+  package func probe() throws(BackendFault) { try Support.probe(settings) }
+
+  package func start() throws(BackendFault) {
+    let host = host
+    let kernel = try LinuxKernel(settings)
+    try kernel.lay()
+    let watch = try Watch()
+    watch.settle()
+    dummyIndex = try kernel.route.index(of: DummyInterface.name)
+    programmer = Programmer(
+      kernel, settings: settings, now: now, isCancelled: { host.isCancelled }, log: { host.log(.warning, $0) })
+    self.kernel = kernel
+    self.watch = watch
+  }
+
+  package func stop() {
+    programmer = nil
+    kernel = nil
+    watch = nil
+  }
+
+  package func cleanup(removed: (String) -> Void) throws(BackendFault) { try Cleanup(settings).remove(removed) }
+
+  package func listOwned(_ owned: (String) -> Void) throws(BackendFault) { try Cleanup(settings).list(owned) }
+
+  package func hostCallback() {
+    do throws(BackendFault) { try workOff() } catch { host.log(.warning, "drained servers not removed", ["error": error.message]) }
+  }
+
+  package func sync(_ batch: ProxyBatchView, failed: (String, BackendFault) -> Void) throws(BackendFault) {
+    guard let programmer, let watch else { throw BackendFault(.invalid, "sync before start") }
+    // Whatever becomes of it, the number of virtual servers may be another.
+    defer { watch.settle() }
+    if batch.isReset { try programmer.beginLoad() }
+    guard programmer.isLoading || programmer.isLoaded else {
+      throw BackendFault(.retry, "generation \(batch.generation): a full load has to come first")
+    }
+    func report(_ key: String, _ fault: BackendFault) {
+      host.log(.warning, "service port not programmed", ["service": key, "error": fault.message, "generation": "\(batch.generation)"])
+      failed(key, fault)
+    }
+    try programmer.apply(read(batch, programmer, report), failed: report)
+    if batch.isComplete {
+      try programmer.completeLoad()
+      dummyIndex = try kernel?.route.index(of: DummyInterface.name)
+    }
+    if now() >= nextWork { try workOff() }
+  }
+
+  /// A key that is removed and set in one batch is set; one set twice is set as the last one says.
+  private func read(_ batch: ProxyBatchView, _ programmer: Programmer, _ failed: (String, BackendFault) -> Void) -> [Change] {
+    var changes: [Change] = []
+    var places: [String: Int] = [:]
+    for raw in batch.upserts {
+      let (port, fault) = ServicePort.read(raw)
+      if let fault = fault ?? missingFamily(port) {
+        programmer.refuse(port)
+        failed(port.key, fault)
+      } else if let place = places[port.key], changes.indices.contains(place) {
+        changes[place] = .upsert(port)
+      } else {
+        places[port.key] = changes.count
+        changes.append(.upsert(port))
+      }
+    }
+    for raw in batch.removals where places[raw.text] == nil { changes.append(.removal(key: raw.text)) }
+    return changes
+  }
+
+  private func missingFamily(_ port: ServicePort) -> BackendFault? {
+    guard let kernel, !kernel.families.contains(port.family) else { return nil }
+    return BackendFault(.unsupported, "\(port.key): the kernel has no IPv6")
+  }
+
+  private func workOff() throws(BackendFault) {
+    nextWork = now() + Self.workPeriod
+    guard let programmer, !programmer.drain.isEmpty else { return }
+    try programmer.workOff()
+    watch?.settle()
+  }
+}
+
+extension IPVSBackend: WatchingProxy {
+  package var watchDescriptor: Int32 { watch?.descriptor ?? -1 }
+
+  package func examine(thorough: Bool, damage: (String) -> Void) throws(BackendFault) {
+    guard let programmer, let kernel, let watch else { throw BackendFault(.invalid, "examine before start") }
+    let events = watch.take(isWanted: { programmer.ledger.addresses[$0] != nil }, dummy: dummyIndex)
+    guard programmer.isLoaded else { return }
+    let examination = Examination(kernel: kernel, ledger: programmer.ledger, mirror: programmer.mirror)
+    if thorough {
+      try examination.everything(damage)
+    } else {
+      if events.isSuspicious { try examination.addresses(try kernel.route.addresses(), damage) }
+      try examineInTurn(examination, watch, damage)
+    }
+    if events.isNodeChanged || thorough {
+      try programmer.takeNodeAddresses(try kernel.nodeAddresses())
+      watch.settle()
+    }
+    if now() >= nextWork { try workOff() }
+  }
+
+  private func examineInTurn(_ examination: Examination, _ watch: Watch, _ damage: (String) -> Void) throws(BackendFault) {
+    if watch.countDiffers() {
+      try examination.servers(damage)
+    } else if let key = watch.next(of: examination.mirror.servers.keys) {
+      try examination.server(key, damage)
+    }
+    let sets = examination.kernel.families.flatMap { family in SetKind.allCases.map { ($0, family) } }
+    if let (kind, family) = watch.next(of: sets) { try examination.set(kind, family, damage) }
+  }
+}

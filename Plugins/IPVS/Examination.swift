@@ -1,0 +1,74 @@
+import PluginKit
+
+/// Compares the kernel with what was programmed and names each difference that hurts.
+package struct Examination {
+  package let kernel: LinuxKernel
+  package let ledger: Ledger
+  package let mirror: Mirror
+
+  /// The interface and its addresses. No interface is one damage and not thousands.
+  package func addresses(_ table: AddressTable, _ damage: (String) -> Void) throws(BackendFault) {
+    if try kernel.route.index(of: DummyInterface.name) == nil {
+      damage("interface \(DummyInterface.name) is gone")
+      return
+    }
+    name(ledger.addresses.keys.filter { !table.bound.contains($0) }.map { "address \($0.text) of \(DummyInterface.name)" }, damage)
+  }
+
+  package func servers(_ damage: (String) -> Void) throws(BackendFault) {
+    let present = Set(try kernel.ipvs.servers().map(\.key))
+    name(mirror.servers.keys.filter { !present.contains($0) }.map { "virtual server \($0.title)" }, damage)
+  }
+
+  package func server(_ key: ServerKey, _ damage: (String) -> Void) throws(BackendFault) {
+    if try kernel.ipvs.server(key) == nil { damage("virtual server \(key.title) is gone") }
+  }
+
+  /// Rules are known by that they ask the set.
+  package func set(_ kind: SetKind, _ family: Family, _ damage: (String) -> Void) throws(BackendFault) {
+    let name = kind.name(family)
+    guard let header = try kernel.scope.run({ () throws(BackendFault) in try SetSession().header(name) }) else {
+      damage("set \(name) is gone")
+      return
+    }
+    if !kind.isStatic, header.elements < mirror.counts[name] ?? 0 {
+      damage("set \(name) has \(header.elements) elements of \(mirror.counts[name] ?? 0)")
+    }
+    let references = Rules(family, kernel.settings).references(to: kind)
+    if header.references < references {
+      damage("iptables rules that ask set \(name) are gone; \(header.references) of \(references) are left")
+    }
+  }
+
+  /// Everything.
+  package func everything(_ damage: (String) -> Void) throws(BackendFault) {
+    let image = try kernel.read(known: Set(mirror.servers.keys))
+    let table = try kernel.route.addresses()
+    try addresses(table, damage)
+    for (key, server) in mirror.servers.sorted(by: { $0.key < $1.key }) {
+      guard let found = image.mirror.servers[key] ?? image.mirror.inherited[key] else {
+        damage("virtual server \(key.title) is gone")
+        continue
+      }
+      if found.shape != server.shape { damage("virtual server \(key.title) is \(found.shape.arguments), not \(server.shape.arguments)") }
+      for (real, weight) in server.weights where found.weights[real] != weight {
+        let state = found.weights[real].map { "has the weight \($0), not \(weight)" } ?? "is gone"
+        damage("real server \(real.text) of \(key.title) \(state)")
+      }
+      for real in found.weights.keys where server.weights[real] == nil { damage("real server \(real.text) of \(key.title) is not ours") }
+    }
+    name(mirror.elements.subtracting(image.mirror.elements).map { "\($0.value) of set \($0.setName)" }, damage)
+    for element in image.mirror.elements.subtracting(mirror.elements) { damage("\(element.value) of set \(element.setName) is not ours") }
+    try kernel.scope.run { () throws(BackendFault) in
+      for family in kernel.families where try IPTables.save(family).repair(Rules(family, kernel.settings)) != nil {
+        damage("rules of \(family == .ipv4 ? "iptables" : "ip6tables") are not what they were")
+      }
+    }
+  }
+
+  /// Hundreds of lines say no more than a few.
+  private func name(_ gone: [String], _ damage: (String) -> Void) {
+    for line in gone.sorted().prefix(10) { damage("\(line) is gone") }
+    if gone.count > 10 { damage("and \(gone.count - 10) more are gone") }
+  }
+}

@@ -1,0 +1,90 @@
+/// What one service port asks of the kernel, with node ports spread over the node's addresses.
+package struct Footprint: Equatable, Sendable {
+  package struct Server: Equatable, Sendable {
+    package var key: ServerKey
+    package var shape: ServerShape
+    package var reals: [RealServer]
+    /// A server that goes keeps its connections; else they end with the next packet (UDP and SCTP, as upstream).
+    package var isGraceful: Bool
+  }
+
+  package var servers: [Server] = []
+  package var elements: [SetElement] = []
+  /// To be bound to the dummy interface.
+  package var addresses: [Address] = []
+
+  package init() {}
+
+  /// - Parameters:
+  ///   - nodeAddresses: of all interfaces but the dummy one.
+  ///   - markNumber: asked for when `port.needsMark`.
+  package init(_ port: ServicePort, _ settings: Settings, nodeAddresses: Set<Address>, markNumber: UInt32?) {
+    var seen: Set<Frontend> = []
+    for entrance in port.entrances {
+      let isNear = markNumber != nil && port.needsMark(entrance)
+      let mark = isNear ? settings.mark.value(markNumber ?? 0, masquerading: entrance.masquerade == .always) : nil
+      for address in Self.addresses(of: entrance, port.family, settings, nodeAddresses) {
+        let frontend = Frontend(address: address, proto: port.proto, port: entrance.port)
+        guard seen.insert(frontend).inserted else { continue }
+        append(frontend, entrance, port, settings, nodeAddresses)
+        if let mark { elements.append(.near(frontend, mark: mark)) }
+      }
+      if let mark { append(server: .mark(mark, port.family), port.cluster, port, settings) }
+    }
+    var onNode: Set<RealServer> = []
+    for server in port.onNode where onNode.insert(server).inserted { elements.append(.hairpin(server, proto: port.proto)) }
+  }
+
+  private mutating func append(
+    _ frontend: Frontend, _ entrance: ServicePort.Entrance, _ port: ServicePort, _ settings: Settings, _ nodeAddresses: Set<Address>
+  ) {
+    let selected = port.selected(by: entrance)
+    elements.append(.frontend(.frontends, frontend))
+    switch entrance.masquerade {
+    case .hairpin: break
+    case .always: elements.append(.frontend(.masqueradeAlways, frontend))
+    case .fromOutside: if settings.detection != .none { elements.append(.frontend(.masqueradeOutside, frontend)) }
+    }
+    if selected.isEmpty { elements.append(.frontend(entrance.whenEmpty == .refuse ? .refuse : .drop, frontend)) }
+    append(server: .address(frontend), selected, port, settings)
+    let isBound = !nodeAddresses.contains(frontend.address) && !frontend.address.isLoopback
+    if isBound, !addresses.contains(frontend.address) {
+      addresses.append(frontend.address)
+      elements.append(.address(frontend.address))
+    }
+    guard entrance.isRestricted else { return }
+    elements.append(.frontend(.restricted, frontend))
+    var ranges = Set(port.sourceRanges.flatMap(\.settable))
+    // The node reaches an address of its own from that very address, so whether it may is asked of its other addresses.
+    if isBound, port.sourceRanges.contains(where: { range in nodeAddresses.contains { range.contains($0) } }) {
+      ranges.insert(Network(frontend.address, prefix: frontend.family.width * 8))
+    }
+    elements += ranges.map { .allowed(frontend, $0) }
+  }
+
+  private mutating func append(server key: ServerKey, _ reals: [RealServer], _ port: ServicePort, _ settings: Settings) {
+    if servers.contains(where: { $0.key == key }) { return }
+    servers.append(
+      Server(
+        key: key, shape: ServerShape(scheduler: settings.scheduler, persistence: port.affinity), reals: reals,
+        isGraceful: port.proto == Protocol.tcp))
+  }
+
+  private static func addresses(
+    of entrance: ServicePort.Entrance, _ family: Family, _ settings: Settings, _ nodeAddresses: Set<Address>
+  ) -> [Address] {
+    if let address = entrance.address { return [address] }
+    return nodeAddresses.filter { $0.family == family && settings.answersNodePorts($0) }.sorted()
+  }
+}
+
+extension ServicePort {
+  package func selected(by entrance: Entrance) -> [RealServer] { entrance.selectsLocal ? local : cluster }
+
+  /// Whether near clients meet other endpoints than the rest does.
+  package func needsMark(_ entrance: Entrance) -> Bool {
+    entrance.servesNearFromAll && entrance.selectsLocal && !cluster.isEmpty && Set(cluster) != Set(local)
+  }
+
+  package var needsMark: Bool { entrances.contains { needsMark($0) } }
+}

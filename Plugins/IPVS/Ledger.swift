@@ -1,0 +1,59 @@
+/// What is wanted: all service ports, and what they ask of the kernel together.
+package struct Ledger: Sendable {
+  package struct Want: Equatable, Sendable {
+    package var owner: String
+    package var shape: ServerShape
+    package var reals: [RealServer]
+    package var isGraceful: Bool
+  }
+
+  package struct Entry: Equatable, Sendable {
+    package var port: ServicePort
+    package var footprint: Footprint
+  }
+
+  package private(set) var entries: [String: Entry] = [:]
+  package private(set) var servers: [ServerKey: Want] = [:]
+  /// How many service ports want each: those of one Service share its address.
+  package private(set) var elements: [SetElement: Int] = [:]
+  package private(set) var addresses: [Address: Int] = [:]
+  package private(set) var marks: [Frontend: UInt32] = [:]
+
+  package init() {}
+
+  /// The holder of a virtual server that the footprint wants too.
+  package func rival(of key: String, _ footprint: Footprint) -> (server: ServerKey, owner: String)? {
+    for server in footprint.servers {
+      if let want = servers[server.key], want.owner != key { return (server.key, want.owner) }
+    }
+    return nil
+  }
+
+  package mutating func set(_ entry: Entry) {
+    remove(entry.port.key)
+    entries[entry.port.key] = entry
+    for server in entry.footprint.servers {
+      servers[server.key] = Want(owner: entry.port.key, shape: server.shape, reals: server.reals, isGraceful: server.isGraceful)
+    }
+    for element in entry.footprint.elements {
+      elements[element, default: 0] += 1
+      if case .near(let frontend, let mark) = element { marks[frontend] = mark }
+    }
+    for address in entry.footprint.addresses { addresses[address, default: 0] += 1 }
+  }
+
+  package mutating func remove(_ key: String) {
+    guard let entry = entries.removeValue(forKey: key) else { return }
+    for server in entry.footprint.servers where servers[server.key]?.owner == key { servers[server.key] = nil }
+    for element in entry.footprint.elements {
+      Self.release(&elements, element)
+      if case .near(let frontend, let mark) = element, marks[frontend] == mark { marks[frontend] = nil }
+    }
+    for address in entry.footprint.addresses { Self.release(&addresses, address) }
+  }
+
+  private static func release<Key: Hashable>(_ counts: inout [Key: Int], _ key: Key) {
+    let count = (counts[key] ?? 0) - 1
+    counts[key] = count > 0 ? count : nil
+  }
+}

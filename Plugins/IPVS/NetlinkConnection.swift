@@ -1,0 +1,111 @@
+import CIPVS
+import Glibc
+import PluginKit
+
+/// One request the kernel did not like.
+package struct Refusal: Equatable, Sendable {
+  /// Which of the requests.
+  package var index: Int
+  package var errno: Int32
+  /// The kernel's own, often empty.
+  package var words: String
+
+  package init(index: Int, errno: Int32, words: String) {
+    self.index = index
+    self.errno = errno
+    self.words = words
+  }
+}
+
+/// Requests and answers over one transport, one exchange at a time.
+package final class NetlinkConnection {
+  private let transport: any NetlinkTransport
+  private var sequence: UInt32
+  /// The kernel works a datagram off as a whole. What it answers has to fit the receive buffer, refusals of each included.
+  package static let packing = 256
+  /// An interrupted dump is asked again; on a busy machine that happens, ten times in a row it does not.
+  private static let attempts = 10
+
+  package init(_ transport: any NetlinkTransport, sequence: UInt32 = 1) {
+    self.transport = transport
+    self.sequence = sequence
+  }
+
+  package func family(_ name: String) throws(TransportFault) -> UInt16 { try transport.family(name) }
+
+  /// Sends requests packed into few datagrams. Each stands alone: the kernel goes on after one it refuses.
+  /// - Returns: the refused ones. Throws when it is not known how far the kernel came.
+  package func exchange(_ requests: [Request], flags: Int32 = 0) throws(TransportFault) -> [Refusal] {
+    var refusals: [Refusal] = []
+    var start = 0
+    while start < requests.count {
+      let part = requests[start..<min(start + Self.packing, requests.count)]
+      let first = sequence
+      let last = first &+ UInt32(part.count - 1)
+      sequence = last &+ 1
+      var datagram: [UInt8] = []
+      for (place, request) in part.enumerated() {
+        // Only refusals are answered, and the last in any case: that is how the end is known.
+        let isLast = place == part.count - 1
+        datagram += request.stamped(sequence: first &+ UInt32(place), flags: UInt16(flags | (isLast ? NLM_F_ACK : 0)))
+      }
+      try transport.send(datagram)
+      refusals += try collect(from: first, through: last, offset: start)
+      start = part.endIndex
+    }
+    return refusals
+  }
+
+  private func collect(from first: UInt32, through last: UInt32, offset: Int) throws(TransportFault) -> [Refusal] {
+    var refusals: [Refusal] = []
+    while true {
+      guard let replies = NetlinkReply.all(in: try transport.receive()), !replies.isEmpty else {
+        throw TransportFault(.receive, errno: EBADMSG)
+      }
+      for reply in replies {
+        // Late answers to an earlier exchange are not ours.
+        let place = reply.sequence &- first
+        guard place <= last &- first, let (errno, words) = reply.acknowledgement else { continue }
+        if errno != 0 { refusals.append(Refusal(index: offset + Int(place), errno: errno, words: words)) }
+        if reply.sequence == last { return refusals }
+      }
+    }
+  }
+
+  package enum Answer: Equatable {
+    case complete
+    case refused(errno: Int32, words: String)
+  }
+
+  /// Asks for one thing or a list, and hands over the payload of each message of the answer.
+  package func get(_ request: Request, isDump: Bool) throws(TransportFault) -> (answer: Answer, items: [ArraySlice<UInt8>]) {
+    for _ in 0..<Self.attempts {
+      if let result = try getOnce(request, isDump) { return result }
+    }
+    throw TransportFault(.receive, errno: EAGAIN)
+  }
+
+  /// nil: what was dumped changed meanwhile.
+  private func getOnce(_ request: Request, _ isDump: Bool) throws(TransportFault) -> (Answer, [ArraySlice<UInt8>])? {
+    let number = sequence
+    sequence &+= 1
+    try transport.send(request.stamped(sequence: number, flags: UInt16(isDump ? NLM_F_DUMP : NLM_F_ACK)))
+    var items: [ArraySlice<UInt8>] = []
+    var wasInterrupted = false
+    while true {
+      guard let replies = NetlinkReply.all(in: try transport.receive()), !replies.isEmpty else {
+        throw TransportFault(.receive, errno: EBADMSG)
+      }
+      for reply in replies where reply.sequence == number {
+        if reply.flags & UInt16(NLM_F_DUMP_INTR) != 0 { wasInterrupted = true }
+        if Int32(reply.type) == NLMSG_DONE {
+          return wasInterrupted ? nil : (.complete, items)
+        } else if let (errno, words) = reply.acknowledgement {
+          return (errno == 0 ? .complete : .refused(errno: errno, words: words), items)
+        } else {
+          items.append(reply.payload)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/// Everything a set of changes may touch, and on whose behalf.
+package struct Scope: Sendable {
+  package private(set) var servers: [ServerKey: String] = [:]
+  package private(set) var elements: [SetElement: String] = [:]
+  package private(set) var addresses: [Address: String] = [:]
+
+  package init() {}
+
+  /// The owner named last is the one that is told of a failure.
+  package mutating func insert(_ footprint: Footprint, for key: String) {
+    for server in footprint.servers { servers[server.key] = key }
+    for element in footprint.elements { elements[element] = key }
+    for address in footprint.addresses { addresses[address] = key }
+  }
+
+  /// A front end that is claimed is claimed as a whole: what the sets say of it otherwise is wrong.
+  package mutating func insertRivals(of footprint: Footprint, _ mirror: Mirror, for key: String) {
+    for server in footprint.servers {
+      guard case .address(let frontend) = server.key else { continue }
+      for kind in [SetKind.refuse, .drop, .masqueradeAlways, .masqueradeOutside, .restricted] {
+        let element = SetElement.frontend(kind, frontend)
+        if elements[element] == nil, mirror.elements.contains(element) { elements[element] = key }
+      }
+      if let mark = mirror.marks[frontend] {
+        let element = SetElement.near(frontend, mark: mark)
+        if elements[element] == nil { elements[element] = key }
+      }
+    }
+  }
+
+  package func merging(_ other: Scope) -> Scope {
+    var copy = self
+    copy.servers.merge(other.servers) { old, _ in old }
+    copy.elements.merge(other.elements) { old, _ in old }
+    copy.addresses.merge(other.addresses) { old, _ in old }
+    return copy
+  }
+
+  /// All there is and all that is wanted.
+  package static func everything(_ mirror: Mirror, _ ledger: Ledger) -> Scope {
+    var scope = Scope()
+    for key in mirror.servers.keys { scope.servers[key] = "" }
+    for element in mirror.elements where !element.kind.isStatic { scope.elements[element] = "" }
+    for address in mirror.addresses { scope.addresses[address] = "" }
+    for (key, entry) in ledger.entries { scope.insert(entry.footprint, for: key) }
+    return scope
+  }
+
+  /// Only what is wanted.
+  package static func wanted(_ ledger: Ledger) -> Scope {
+    var scope = Scope()
+    for (key, entry) in ledger.entries { scope.insert(entry.footprint, for: key) }
+    return scope
+  }
+
+  /// Without what is about these.
+  package func sparing(_ kept: Kept, _ settings: Settings) -> Scope {
+    var copy = self
+    copy.servers = servers.filter { key, owner in
+      guard case .address(let frontend) = key, owner.isEmpty else { return true }
+      return !kept.frontends.contains(frontend) && !settings.isExcluded(frontend.address)
+    }
+    copy.servers = copy.servers.filter { key, owner in
+      guard case .mark(let mark, _) = key, owner.isEmpty else { return true }
+      return !kept.marks.contains(mark)
+    }
+    copy.elements = elements.filter { element, owner in
+      if !owner.isEmpty { return true }
+      if let subject = element.subject { return !kept.frontends.contains(subject) && !settings.isExcluded(subject.address) }
+      if case .address(let address) = element { return !kept.addresses.contains(address) && !settings.isExcluded(address) }
+      return !kept.elements.contains(element)
+    }
+    copy.addresses = addresses.filter { address, owner in
+      !owner.isEmpty || !kept.addresses.contains(address) && !settings.isExcluded(address)
+    }
+    return copy
+  }
+}
+
+/// What a full load must not sweep although nobody wants it: the previous state of service ports it could not program.
+package struct Kept: Sendable {
+  package var frontends: Set<Frontend> = []
+  package var marks: Set<UInt32> = []
+  package var addresses: Set<Address> = []
+  package var elements: Set<SetElement> = []
+
+  package init() {}
+
+  package mutating func insert(_ footprint: Footprint, _ mirror: Mirror) {
+    for server in footprint.servers {
+      guard case .address(let frontend) = server.key else { continue }
+      frontends.insert(frontend)
+      if let mark = mirror.marks[frontend] { marks.insert(mark) }
+    }
+    addresses.formUnion(footprint.addresses)
+    elements.formUnion(footprint.elements)
+  }
+}

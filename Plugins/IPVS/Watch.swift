@@ -1,0 +1,103 @@
+import CIPVS
+import Glibc
+import PluginKit
+
+/// Notices what somebody else does.
+///
+/// rtnetlink tells of interfaces and addresses. IPVS, the sets and the xtables rules tell nothing, so they are asked, four times
+/// a second, one small question each: how many virtual servers there are, whether the next one in turn is, and whether the next
+/// set in turn has its elements and its rules. Both are behind one descriptor, an epoll of the socket and a timer.
+package final class Watch {
+  package struct Events: Equatable {
+    /// Somebody removed our interface or an address from it, or events were lost.
+    package var isSuspicious = false
+    /// An address of the node came or went.
+    package var isNodeChanged = false
+    package var isTick = false
+  }
+
+  private static let period = 250_000_000
+
+  package let descriptor: Int32
+  private let events: NetlinkSocket
+  private let timer: Int32
+  private let counting: Int32
+  private var turn = 0
+  /// Of IPv4 virtual servers, everybody's.
+  private var expectedCount: Int32 = -1
+
+  /// In the network namespace of the calling thread.
+  package init() throws(BackendFault) {
+    do throws(TransportFault) {
+      events = try NetlinkSocket(
+        NETLINK_ROUTE,
+        groups: [Int32(RTNLGRP_LINK.rawValue), Int32(RTNLGRP_IPV4_IFADDR.rawValue), Int32(RTNLGRP_IPV6_IFADDR.rawValue)])
+    } catch {
+      throw Failure.fault("listen to rtnetlink", error)
+    }
+    timer = swl_timer(Self.period)
+    descriptor = epoll_create1(O_CLOEXEC)
+    counting = socket(AF_INET, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), Int32(IPPROTO_RAW))
+    guard timer >= 0, descriptor >= 0, swl_epoll_add(descriptor, timer) == 0, swl_epoll_add(descriptor, events.descriptor) == 0 else {
+      throw Failure.fault("make a timer and watch it", errno: errno)
+    }
+  }
+
+  deinit {
+    for file in [descriptor, timer, counting] where file >= 0 { close(file) }
+  }
+
+  /// Takes what there is.
+  package func take(isWanted: (Address) -> Bool, dummy: Int32?) -> Events {
+    var found = Events()
+    var ticks: UInt64 = 0
+    if read(timer, &ticks, 8) == 8 { found.isTick = true }
+    while true {
+      do throws(TransportFault) {
+        guard let replies = NetlinkReply.all(in: try events.receive()), !replies.isEmpty else { return found }
+        for reply in replies { Self.look(at: reply, isWanted, dummy, &found) }
+      } catch {
+        // Events were lost: anything may have happened.
+        if error.errno == ENOBUFS {
+          found.isSuspicious = true
+          found.isNodeChanged = true
+          continue
+        }
+        return found
+      }
+    }
+  }
+
+  private static func look(at reply: NetlinkReply, _ isWanted: (Address) -> Bool, _ dummy: Int32?, _ found: inout Events) {
+    switch Int(reply.type) {
+    case RTM_DELLINK: if reply.payload.number(at: 4, Int32.self) == dummy { found.isSuspicious = true }
+    case RTM_NEWADDR, RTM_DELADDR:
+      guard let (address, index) = RouteConnection.address(reply.payload) else { return }
+      if index != dummy {
+        found.isNodeChanged = found.isNodeChanged || !address.isLinkLocal
+      } else if Int(reply.type) == RTM_DELADDR, isWanted(address) {
+        found.isSuspicious = true
+      }
+    default: break
+    }
+  }
+
+  // MARK: Questions
+
+  /// To be called after changes of ours.
+  package func settle() { expectedCount = swl_ipvs_count(counting) }
+
+  /// True: the virtual servers have to be looked at one by one.
+  package func countDiffers() -> Bool {
+    let count = swl_ipvs_count(counting)
+    defer { expectedCount = count }
+    return count != expectedCount
+  }
+
+  /// The next in turn.
+  package func next<Element>(of all: some Collection<Element>) -> Element? {
+    guard !all.isEmpty else { return nil }
+    turn = (turn + 1) % Int(Int32.max)
+    return all[all.index(all.startIndex, offsetBy: turn % all.count)]
+  }
+}
