@@ -19,8 +19,10 @@ package enum EventFilter {
   /// Messages looked at; the kernel's datagrams have room for fewer.
   package static let messages = 128
 
-  /// - Parameter ownPort: the port number of the socket our transactions go through.
-  package static func program(ownPort: UInt32) -> [Instruction] {
+  /// - Parameters:
+  ///   - ownPort: the port number of the socket our transactions go through.
+  ///   - messages: how many are looked at; datagrams with more pass.
+  package static func program(ownPort: UInt32, messages: Int = EventFilter.messages) -> [Instruction] {
     // All messages of a datagram come from one transaction: nlmsg_pid, in the machine's byte order, says whose.
     var program = [loadWord(at: 12), unless(equal: ownPort.bigEndian, skip: 1), end(accept: false)]
     program += [setIndex(0), storeIndex(0)]

@@ -20,7 +20,7 @@ package final class EventSocket: EventSource {
     }
     socket = opened
     // The filter comes before the group, so that nothing passes without it.
-    guard attach(EventFilter.program(ownPort: ownPort)), mnl_socket_bind(opened, 0, MNL_SOCKET_AUTOPID) == 0, join() else {
+    guard attachLargest(ownPort), mnl_socket_bind(opened, 0, MNL_SOCKET_AUTOPID) == 0, join() else {
       throw TransportFault(.open, errno: Glibc.errno)
     }
   }
@@ -44,6 +44,16 @@ package final class EventSocket: EventSource {
   private func join() -> Bool {
     var group = NFNLGRP_NFTABLES.rawValue
     return mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, socklen_t(MemoryLayout<UInt32>.size)) == 0
+  }
+
+  /// The kernel counts a filter against net.core.optmem_max, which was 20 KiB before 6.7 (kernel 6.1 refuses the whole walk with
+  /// ENOMEM): a shorter one lets more of others' work through, but never our own, and never misses anything.
+  private func attachLargest(_ ownPort: UInt32) -> Bool {
+    for messages in [EventFilter.messages, 32, 8, 0] {
+      if attach(EventFilter.program(ownPort: ownPort, messages: messages)) { return true }
+      guard Glibc.errno == ENOMEM else { return false }
+    }
+    return false
   }
 
   /// As `struct sock_fprog`: a count, and behind padding a pointer.
