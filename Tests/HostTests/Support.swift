@@ -61,6 +61,8 @@ func mode(_ path: String) -> mode_t? {
 func written(_ work: (Int32) -> Void) throws -> String {
   var ends: [Int32] = [0, 0]
   guard pipe(&ends) == 0 else { throw Failure("pipe") }
+  // A child of another suite that held the writing end would keep the reader waiting.
+  for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
   work(ends[1])
   close(ends[1])
   var text: [UInt8] = []

@@ -80,7 +80,8 @@ extension RuntimeTests {
         try await node.running("single")
         let tasks = try await node.machine.tasks()
         #expect(tasks.count == 2, "one sandbox and one container run")
-        #expect(TestFiles.read("\(node.share)/runs") == "run\n", "it ran once")
+        let runs = try await eventually("its first line") { TestFiles.read("\(node.share)/runs") }
+        #expect(runs == "run\n", "it ran once")
         // A start that was cut off inside of the runtime leaves a container that never ran, which counts as a restart and is kept
         // as the dead one before, as upstream does.
         let restarts = try await node.running("single").first.restarts
@@ -121,6 +122,21 @@ extension RuntimeTests {
         try await node.machine.startContainerd()
         let pod = try await node.running("early")
         #expect(pod.first.restarts == 0)
+      }
+    }
+
+    /// Before the first load of the Service rules, for which it waits.
+    @Test func aDaemonThatWaitsForItsRuntimeEndsWhenAsked() async throws {
+      try await Node.with(manifests: ["a.yaml": Manifests.pod("early", script: Manifests.forever)]) { node in
+        try await node.running("early")
+        try await node.stop()
+        try await node.machine.stopContainerd()
+        try await node.start()
+        try await node.event("ContainerRuntimeNotReady")
+        try await node.stop()
+        try await node.machine.startContainerd()
+        try await node.start()
+        try await node.running("early")
       }
     }
 

@@ -87,6 +87,19 @@ struct ProxyLoopRepairTests {
     #expect(await waiting.value == false)
   }
 
+  /// The daemon stops its parts one by one, and who waits for the loop before the loop.
+  @Test(arguments: [true, false])
+  func whoWaitsForTheFirstLoadCanBeCancelled(early: Bool) async {
+    await WatchedLoop.running { test in
+      let waiting = Task { await test.loop.waitUntilLoaded() }
+      if !early { await quiesce() }
+      waiting.cancel()
+      #expect(await waiting.value == false)
+      await test.loop.sourcesAreComplete()
+      #expect(await test.loop.waitUntilLoaded())
+    }
+  }
+
   @Test func latencyIsMeasuredFromTheSubmissionToTheCommit() async {
     await WatchedLoop.loaded { test in
       let before = await test.loop.metrics

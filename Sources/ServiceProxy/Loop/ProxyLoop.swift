@@ -49,7 +49,7 @@ public actor ProxyLoop {
   private var owedChanges: [CommittedChange] = []
   private var waiters: [UInt64: Waiter] = [:]
   private var lastWaiter: UInt64 = 0
-  private var loadWaiters: [CheckedContinuation<Bool, Never>] = []
+  private var loadWaiters: [UInt64: CheckedContinuation<Bool, Never>] = [:]
   /// The wait before service ports that failed alone are handed out again; `nil` while there are none.
   private var portRetry: Task<Void, Never>?
   private var portRetries = 0
@@ -149,11 +149,29 @@ public actor ProxyLoop {
     return await withCheckedContinuation { waiters[id] = Waiter(upTo: submitted, resume: $0) }
   }
 
-  /// Returns once the first full load is committed: true; false when the loop ended before.
+  /// Returns once the first full load is committed: true; false when the loop ended before, or the task was cancelled: who waits
+  /// may be stopped before the loop is, and without a runtime there is never a load.
   public func waitUntilLoaded() async -> Bool {
     if status.isLoaded { return true }
     guard !hasEnded else { return false }
-    return await withCheckedContinuation { loadWaiters.append($0) }
+    lastWaiter += 1
+    let id = lastWaiter
+    return await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        // Cancelled already: its handler has found nothing to resume.
+        if Task.isCancelled { return continuation.resume(returning: false) }
+        loadWaiters[id] = continuation
+      }
+    } onCancel: {
+      Task { await self.stopWaitingForLoad(id) }
+    }
+  }
+
+  private func stopWaitingForLoad(_ id: UInt64) { loadWaiters.removeValue(forKey: id)?.resume(returning: false) }
+
+  private func resumeLoadWaiters(_ isLoaded: Bool) {
+    for waiter in loadWaiters.values { waiter.resume(returning: isLoaded) }
+    loadWaiters = [:]
   }
 
   /// Compares everything with the kernel; `nil` when the backend cannot tell.
@@ -175,8 +193,7 @@ public actor ProxyLoop {
     }
     hasEnded = true
     portRetry?.cancel()
-    for waiter in loadWaiters { waiter.resume(returning: false) }
-    loadWaiters = []
+    resumeLoadWaiters(false)
     for waiter in waiters.values { waiter.resume.resume(returning: false) }
     waiters = [:]
   }
@@ -271,8 +288,7 @@ public actor ProxyLoop {
     needsFullLoad = false
     status.damage = []
     status.isLoaded = true
-    for waiter in loadWaiters { waiter.resume(returning: true) }
-    loadWaiters = []
+    resumeLoadWaiters(true)
     status.lastError = nil
     status.consecutiveFailures = 0
     return true

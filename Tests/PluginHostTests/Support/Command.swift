@@ -17,6 +17,8 @@ struct Command {
   static func run(_ program: String, _ arguments: [String]) throws -> Outcome {
     var pipeEnds: [Int32] = [0, 0]
     guard pipe(&pipeEnds) == 0 else { throw Failure(description: "pipe: errno \(errno)") }
+    // A child of another suite that held the writing end would keep the reader waiting.
+    for end in pipeEnds { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
