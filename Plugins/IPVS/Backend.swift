@@ -102,7 +102,7 @@ package final class IPVSBackend: ProxyPlugin {
 
   private func workOff() throws(BackendFault) {
     nextWork = now() + Self.workPeriod
-    guard let programmer, !programmer.drain.isEmpty else { return }
+    guard let programmer, !programmer.drain.isEmpty || !programmer.departing.isEmpty else { return }
     try programmer.workOff()
     watch?.settle()
   }
@@ -129,13 +129,26 @@ extension IPVSBackend: WatchingProxy {
     if now() >= nextWork { try workOff() }
   }
 
+  private static let serversPerLook = 8
+  private static let realsPerLook = 500
+  /// All within a second.
+  private static let setsPerLook = 8
+
   private func examineInTurn(_ examination: Examination, _ watch: Watch, _ damage: (String) -> Void) throws(BackendFault) {
     if watch.countDiffers() {
       try examination.servers(damage)
-    } else if let key = watch.next(of: examination.mirror.servers.keys) {
-      try examination.server(key, damage)
+    } else {
+      let servers = examination.mirror.servers
+      var reals = 0
+      for _ in 0..<min(servers.count, Self.serversPerLook) where reals < Self.realsPerLook {
+        guard let (key, server) = watch.next(.servers, of: servers) else { break }
+        try examination.server(key, damage)
+        reals += server.weights.count
+      }
     }
     let sets = examination.kernel.families.flatMap { family in SetKind.allCases.map { ($0, family) } }
-    if let (kind, family) = watch.next(of: sets) { try examination.set(kind, family, damage) }
+    for _ in 0..<min(sets.count, Self.setsPerLook) {
+      if let (kind, family) = watch.next(.sets, of: sets) { try examination.set(kind, family, damage) }
+    }
   }
 }

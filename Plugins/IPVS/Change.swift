@@ -2,6 +2,13 @@
 package enum Change: Equatable, Sendable {
   case upsert(ServicePort)
   case removal(key: String)
+
+  package var key: String {
+    switch self {
+    case .upsert(let port): port.key
+    case .removal(let key): key
+    }
+  }
 }
 
 extension RandomAccessCollection {

@@ -44,12 +44,12 @@ package struct Delta: Sendable {
       return
     }
     guard let has else {
-      if wants.reals.isEmpty { return }
+      if wants.reals.isEmpty, !key.standsEmpty { return }
       append(.addServer(key, wants.shape), owner)
       appendReals(key, [:], wants, owner)
       return
     }
-    if wants.reals.isEmpty, !wants.isGraceful || has.weights.isEmpty {
+    if wants.reals.isEmpty, !key.standsEmpty, !wants.isGraceful || has.weights.isEmpty {
       append(.removeServer(key), owner)
       return
     }

@@ -21,7 +21,17 @@ package struct Examination {
   }
 
   package func server(_ key: ServerKey, _ damage: (String) -> Void) throws(BackendFault) {
-    if try kernel.ipvs.server(key) == nil { damage("virtual server \(key.title) is gone") }
+    guard try kernel.ipvs.server(key) != nil else { return damage("virtual server \(key.title) is gone") }
+    reals(of: key, try kernel.ipvs.reals(of: key).mapValues(\.weight), damage)
+  }
+
+  private func reals(of key: ServerKey, _ found: [RealServer: Int32], _ damage: (String) -> Void) {
+    let expected = mirror.servers[key]?.weights ?? [:]
+    for (real, weight) in expected where found[real] != weight {
+      let state = found[real].map { "has the weight \($0), not \(weight)" } ?? "is gone"
+      damage("real server \(real.text) of \(key.title) \(state)")
+    }
+    for real in found.keys where expected[real] == nil { damage("real server \(real.text) of \(key.title) is not ours") }
   }
 
   /// Rules are known by that they ask the set.
@@ -51,11 +61,7 @@ package struct Examination {
         continue
       }
       if found.shape != server.shape { damage("virtual server \(key.title) is \(found.shape.arguments), not \(server.shape.arguments)") }
-      for (real, weight) in server.weights where found.weights[real] != weight {
-        let state = found.weights[real].map { "has the weight \($0), not \(weight)" } ?? "is gone"
-        damage("real server \(real.text) of \(key.title) \(state)")
-      }
-      for real in found.weights.keys where server.weights[real] == nil { damage("real server \(real.text) of \(key.title) is not ours") }
+      reals(of: key, found.weights, damage)
     }
     name(mirror.elements.subtracting(image.mirror.elements).map { "\($0.value) of set \($0.setName)" }, damage)
     for element in image.mirror.elements.subtracting(mirror.elements) { damage("\(element.value) of set \(element.setName) is not ours") }

@@ -70,6 +70,10 @@ package struct Footprint: Equatable, Sendable {
         isGraceful: port.proto == Protocol.tcp))
   }
 
+  package var frontends: [Frontend] {
+    servers.compactMap { server in if case .address(let frontend) = server.key { frontend } else { nil } }
+  }
+
   private static func addresses(
     of entrance: ServicePort.Entrance, _ family: Family, _ settings: Settings, _ nodeAddresses: Set<Address>
   ) -> [Address] {
@@ -81,9 +85,10 @@ package struct Footprint: Equatable, Sendable {
 extension ServicePort {
   package func selected(by entrance: Entrance) -> [RealServer] { entrance.selectsLocal ? local : cluster }
 
-  /// Whether near clients meet other endpoints than the rest does.
+  /// Whether near clients meet other endpoints than the rest does, or another answer where there is none: they are refused.
   package func needsMark(_ entrance: Entrance) -> Bool {
-    entrance.servesNearFromAll && entrance.selectsLocal && !cluster.isEmpty && Set(cluster) != Set(local)
+    guard entrance.servesNearFromAll, entrance.selectsLocal else { return false }
+    return cluster.isEmpty && local.isEmpty ? entrance.whenEmpty == .drop : Set(cluster) != Set(local)
   }
 
   package var needsMark: Bool { entrances.contains { needsMark($0) } }

@@ -6,7 +6,14 @@ import PluginKit
 package struct RealServerState: Equatable, Sendable {
   package var weight: Int32 = 0
   package var active: UInt32 = 0
+  /// Closing, or closed not long ago.
   package var inactive: UInt32 = 0
+
+  package init(weight: Int32 = 0, active: UInt32 = 0, inactive: UInt32 = 0) {
+    self.weight = weight
+    self.active = active
+    self.inactive = inactive
+  }
 }
 
 /// What the kernel says of a virtual server.

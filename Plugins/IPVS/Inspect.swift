@@ -3,7 +3,7 @@ import PluginKit
 extension IPVSBackend: InspectableProxy {
   package func explain(_ key: String, line: (String) -> Void) throws(BackendFault) {
     guard let programmer, let kernel else { throw BackendFault(.invalid, "explain before start") }
-    guard let entry = programmer.ledger.entries[key] else { throw BackendFault(.notFound, "\(key): no such service port") }
+    guard let entry = programmer.servicePorts[key] else { throw BackendFault(.notFound, "\(key): no such service port") }
     for server in entry.footprint.servers {
       guard let record = try kernel.ipvs.server(server.key) else { continue }
       let persistence = record.shape.persistence == 0 ? "" : " persistent \(record.shape.persistence)"
@@ -25,7 +25,7 @@ extension IPVSBackend: InspectableProxy {
 
   package func counters(_ key: String, emit: (String, ProxyCounters) -> Void) throws(BackendFault) {
     guard let programmer, let kernel else { throw BackendFault(.invalid, "counters before start") }
-    let entries = programmer.ledger.entries
+    let entries = programmer.servicePorts
     let wanted = key.isEmpty ? entries : entries.filter { $0.key == key }
     if !key.isEmpty, wanted.isEmpty { throw BackendFault(.notFound, "\(key): no such service port") }
     let refused = try refusals(kernel, wanted.values.contains { $0.footprint.elements.contains { $0.kind == .refuse || $0.kind == .drop } })

@@ -22,8 +22,8 @@ package protocol Kernel: AnyObject {
   /// Takes the steps in order, all of one phase; each stands alone.
   /// - Returns: the refused ones. Throws when it is not known how far it came.
   func perform(_ steps: [Operation]) throws(BackendFault) -> [RefusedStep]
-  /// Active connections of the real servers of each virtual server.
-  func activity(_ servers: Set<ServerKey>) throws(BackendFault) -> [ServerKey: [RealServer: UInt32]]
+  /// Connections of the real servers of each virtual server.
+  func activity(_ servers: Set<ServerKey>) throws(BackendFault) -> [ServerKey: [RealServer: RealServerState]]
   /// Makes what never changes: interface, sets with their static content, rules, settings.
   func lay() throws(BackendFault)
 }

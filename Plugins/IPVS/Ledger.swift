@@ -21,13 +21,8 @@ package struct Ledger: Sendable {
 
   package init() {}
 
-  /// The holder of a virtual server that the footprint wants too.
-  package func rival(of key: String, _ footprint: Footprint) -> (server: ServerKey, owner: String)? {
-    for server in footprint.servers {
-      if let want = servers[server.key], want.owner != key { return (server.key, want.owner) }
-    }
-    return nil
-  }
+  /// Whether a virtual server is to be there, and not only for the sake of connections that exist.
+  package func wants(_ server: ServerKey) -> Bool { servers[server].map { !$0.reals.isEmpty || server.standsEmpty } ?? false }
 
   package mutating func set(_ entry: Entry) {
     remove(entry.port.key)

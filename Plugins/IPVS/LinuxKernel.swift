@@ -105,9 +105,9 @@ package final class LinuxKernel: Kernel {
     return image
   }
 
-  package func activity(_ servers: Set<ServerKey>) throws(BackendFault) -> [ServerKey: [RealServer: UInt32]] {
-    var activity: [ServerKey: [RealServer: UInt32]] = [:]
-    for server in servers { activity[server] = try ipvs.reals(of: server).mapValues(\.active) }
+  package func activity(_ servers: Set<ServerKey>) throws(BackendFault) -> [ServerKey: [RealServer: RealServerState]] {
+    var activity: [ServerKey: [RealServer: RealServerState]] = [:]
+    for server in servers { activity[server] = try ipvs.reals(of: server) }
     return activity
   }
 

@@ -15,7 +15,7 @@ package enum Operation: Hashable, Sendable {
   /// each moment: first what restricts and marks, then what serves, then the address that attracts clients; removal the other
   /// way round.
   package enum Phase: Int, CaseIterable, Sendable {
-    case prepare, restrict, raise, divert, bind, release, lower, unbind, forget
+    case prepare, restrict, raise, divert, bind, release, lower, disown, unbind, forget
   }
 
   package var phase: Phase {
@@ -29,6 +29,7 @@ package enum Operation: Hashable, Sendable {
     case .removeElement(let element):
       switch element.kind {
       case .near, .refuse, .drop, .restricted: .release
+      case .frontends: .disown
       default: .forget
       }
     case .addServer, .changeServer, .addReal: .raise

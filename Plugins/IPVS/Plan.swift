@@ -41,7 +41,7 @@ package struct Plan {
 
   /// Each virtual server before its real servers.
   private static func servers(_ ledger: Ledger) -> [String] {
-    ledger.servers.sorted { $0.key < $1.key }.filter { !$0.value.reals.isEmpty }.flatMap { key, want in
+    ledger.servers.sorted { $0.key < $1.key }.filter { ledger.wants($0.key) }.flatMap { key, want in
       [Operation.addServer(key, want.shape).text] + Set(want.reals).sorted().map { Operation.addReal(key, $0).text }
     }
   }

@@ -3,24 +3,23 @@ import PluginKit
 
 /// Makes the kernel agree with the service ports, and remembers what it holds.
 package final class Programmer {
-  private let kernel: any Kernel
+  let executor: Executor
   package let settings: Settings
-  private let now: () -> UInt64
   private let isCancelled: () -> Bool
   private let log: (String) -> Void
 
-  package private(set) var ledger = Ledger()
-  package private(set) var mirror = Mirror()
-  package private(set) var drain = Drain()
+  package internal(set) var ledger = Ledger()
+  package var mirror: Mirror { executor.mirror }
+  package var drain: Drain { executor.drain }
   package private(set) var nodeAddresses: Set<Address> = []
-  private var marks = MarkNumbers()
+  var marks = MarkNumbers()
+  /// Service ports that are gone but for their connections, with the time of their removal.
+  package internal(set) var departing: [String: UInt64] = [:]
   /// Of the state a full load replaces, to keep what the load cannot program.
   private var previous: [String: Ledger.Entry] = [:]
   private var kept = Kept()
-  /// The books may be wrong: read the kernel before the next change.
-  private var isStale = true
-  /// Done for the changes being applied.
-  private var recent: [Delta.Step] = []
+  /// What may be other than the books say, besides what is in them.
+  private var unsettled = Scope()
   package private(set) var isLoading = false
   package private(set) var isLoaded = false
   /// Service ports in one go; bounds what one failure can touch and how long cancelling takes.
@@ -30,9 +29,8 @@ package final class Programmer {
     _ kernel: any Kernel, settings: Settings, now: @escaping () -> UInt64 = Clock.seconds, isCancelled: @escaping () -> Bool = { false },
     log: @escaping (String) -> Void = { _ in }
   ) {
-    self.kernel = kernel
+    executor = Executor(kernel, now: now)
     self.settings = settings
-    self.now = now
     self.isCancelled = isCancelled
     self.log = log
   }
@@ -41,7 +39,7 @@ package final class Programmer {
 
   /// Also lays again what never changes: a full load is what the host answers damage with.
   package func beginLoad() throws(BackendFault) {
-    try kernel.lay()
+    try executor.kernel.lay()
     try refresh()
     previous.merge(ledger.entries) { $1 }
     ledger = Ledger()
@@ -52,113 +50,130 @@ package final class Programmer {
 
   package func completeLoad() throws(BackendFault) {
     guard isLoading else { return }
-    if isStale { try refresh() }
+    if executor.isStale { try refresh() }
+    var departures = Scope()
+    departing = [:]
+    for (_, entry) in previous.sorted(by: { $0.key < $1.key }) { depart(entry, &departures) }
     let scope = Scope.everything(mirror, ledger).sparing(kept, settings)
-    let failed = try perform(Delta(from: mirror, to: ledger, within: scope))
-    if failed[""] != nil, let fault = failed[""] { throw fault }
+    if let fault = try executor.perform(Delta(from: mirror, to: ledger, within: scope))[""] { throw fault }
     previous = [:]
     isLoading = false
     isLoaded = true
-    drain.adopt(mirror, ledger, now: now())
+    unsettled = Scope()
+    executor.adoptDrain(ledger)
+    try leave(departing.keys, atOnce: true)
   }
 
   // MARK: Changes
 
   package func apply(_ changes: [Change], failed: (String, BackendFault) -> Void) throws(BackendFault) {
-    if isStale, !changes.isEmpty { try heal() }
-    var rest = changes[...]
-    while !rest.isEmpty {
-      if isCancelled() { throw BackendFault(.cancelled, "stopped between \(changes.count - rest.count) and \(changes.count) changes") }
-      try applyPortion(rest.prefix(Self.portion), failed)
-      rest = rest.dropFirst(Self.portion)
+    if executor.isStale, !changes.isEmpty { try heal() }
+    let portions = Portions.split(changes, size: Self.portion) { port in
+      ledger.servers.isEmpty ? [] : footprint(port).frontends.compactMap { ledger.servers[.address($0)]?.owner }
+    }
+    var done = 0
+    for portion in portions {
+      if isCancelled() { throw BackendFault(.cancelled, "stopped between \(done) and \(changes.count) changes") }
+      try applyPortion(portion, failed)
+      done += portion.count
     }
   }
 
-  private func applyPortion(_ changes: ArraySlice<Change>, _ failed: (String, BackendFault) -> Void) throws(BackendFault) {
-    var scope = Scope()
+  private func applyPortion(_ changes: [Change], _ failed: (String, BackendFault) -> Void) throws(BackendFault) {
     var old: [String: Ledger.Entry?] = [:]
-    let marksBefore = marks
-    recent = []
-    for case .removal(let key) in changes { take(key, nil, &scope, &old) }
-    for case .upsert(let port) in changes {
-      let number = port.needsMark ? marks.claim(port.key, frontends(of: port)) : nil
-      let footprint = Footprint(port, settings, nodeAddresses: nodeAddresses, markNumber: number)
-      if let fault = try obstacle(port, footprint, number) {
-        keep(footprint, port.key, old[port.key] ?? nil)
-        failed(port.key, fault)
-        continue
-      }
-      take(port.key, Ledger.Entry(port: port, footprint: footprint), &scope, &old)
-      if !port.needsMark { marks.release(port.key) }
-    }
+    let (marksBefore, departingBefore) = (marks, departing)
+    var scope = Scope()
+    executor.forgetRecent()
     do throws(BackendFault) {
-      let faults = try converge(scope)
-      for (key, fault) in faults.sorted(by: { $0.key < $1.key }) where !key.isEmpty {
-        log("\(key): \(fault)")
-        failed(key, fault)
-      }
-      try restore(faults, old, scope)
+      scope = try enter(changes, &old, failed)
+      var faults = try converge(scope)
+      // Who cannot go in peace goes at once.
+      let hasty = departing.keys.filter { departingBefore[$0] == nil && faults.removeValue(forKey: $0) != nil }
+      try leave(hasty.sorted().compactMap { ledger.entries[$0] })
+      for key in try restore(faults, old, failed) { departing[key] = departingBefore[key] }
     } catch {
-      for (key, entry) in old {
-        if let entry { ledger.set(entry) } else { ledger.remove(key) }
-      }
+      ledger.restore(old)
       marks = marksBefore
+      departing = departingBefore
+      unsettled = unsettled.merging(scope)
       throw error
     }
+    for key in old.keys where ledger.entries[key]?.port.needsMark != true { marks.release(key) }
+    try leave(departing.keys.filter { departingBefore[$0] == nil }, atOnce: true)
   }
+
+  /// Enters changes into the books. All step back first, so that one may take what another leaves.
+  /// - Returns: what they may touch.
+  private func enter(
+    _ changes: [Change], _ old: inout [String: Ledger.Entry?], _ failed: (String, BackendFault) -> Void
+  ) throws(BackendFault) -> Scope {
+    var scope = Scope()
+    for change in changes where old[change.key] == nil {
+      let before = ledger.entries[change.key]
+      old[change.key] = .some(before)
+      if let before { scope.insert(before.footprint, for: change.key) }
+      ledger.remove(change.key)
+      if case .removal(let key) = change { departing[key] = nil }
+    }
+    var wanted: [Ledger.Entry] = []
+    for case .upsert(let port) in changes {
+      let number = port.needsMark ? marks.claim(port.key, footprint(port).frontends) : nil
+      let footprint = footprint(port, mark: number)
+      if let fault = try obstacle(port, footprint, number) {
+        ledger.putBack(old[port.key] ?? nil)
+        keep(footprint, port.key)
+        failed(port.key, fault)
+      } else {
+        wanted.append(Ledger.Entry(port: port, footprint: footprint))
+      }
+    }
+    let leaving = makeRoom(for: wanted)
+    for entry in leaving {
+      old[entry.port.key] = .some(entry)
+      scope.insert(entry.footprint, for: entry.port.key)
+    }
+    let before = { [old] (key: String) in (old[key] ?? nil) ?? self.past(key) }
+    let refused = ledger.settle(wanted, before: before)
+    for (entry, rival) in refused {
+      keep(entry.footprint, entry.port.key)
+      failed(entry.port.key, rival.refusal(of: entry.port.key))
+    }
+    let losers = Set(refused.map(\.entry.port.key))
+    for entry in wanted where !losers.contains(entry.port.key) {
+      executor.adopt(entry.footprint)
+      scope.insert(entry.footprint, for: entry.port.key)
+      scope.insertRivals(of: entry.footprint, mirror, for: entry.port.key)
+      departing[entry.port.key] = nil
+    }
+    if isLoading { return scope }
+    for entry in leaving { depart(entry, &scope) }
+    for case .removal(let key) in changes { if let entry = old[key] ?? nil { depart(entry, &scope) } }
+    return scope
+  }
+
+  /// What a service port had before the load.
+  private func past(_ key: String) -> Ledger.Entry? { isLoading && departing[key] == nil ? previous[key] : nil }
 
   private func obstacle(_ port: ServicePort, _ footprint: Footprint, _ number: UInt32?) throws(BackendFault) -> BackendFault? {
-    for server in footprint.servers where mirror.foreign.contains(server.key) {
-      if try kernel.holds(server.key) { return Ownership.conflict(.addServer(server.key, server.shape)) }
-      mirror.foreign.remove(server.key)
+    for server in footprint.servers where try executor.isForeign(server.key) {
+      return Ownership.conflict(.addServer(server.key, server.shape))
     }
     if port.needsMark, number == nil { return BackendFault(.retry, "\(port.key): all \(Mark.maximum) firewall marks are taken") }
-    guard let rival = ledger.rival(of: port.key, footprint) else { return nil }
-    return BackendFault(.invalid, "\(port.key): virtual server \(rival.server.title) is held by \(rival.owner)")
-  }
-
-  /// Enters a change into the books and the scope; `nil`: the service port goes.
-  private func take(_ key: String, _ entry: Ledger.Entry?, _ scope: inout Scope, _ old: inout [String: Ledger.Entry?]) {
-    let before = ledger.entries[key]
-    if old[key] == nil { old[key] = .some(before) }
-    if let before { scope.insert(before.footprint, for: key) }
-    if let entry {
-      adopt(entry.footprint)
-      scope.insert(entry.footprint, for: key)
-      scope.insertRivals(of: entry.footprint, mirror, for: key)
-      ledger.set(entry)
-    } else {
-      ledger.remove(key)
-      marks.release(key)
-    }
+    return nil
   }
 
   /// A service port that cannot be programmed: its previous state stands.
   package func refuse(_ port: ServicePort) {
-    keep(Footprint(port, settings, nodeAddresses: nodeAddresses, markNumber: nil), port.key, ledger.entries[port.key])
+    keep(footprint(port), port.key)
   }
 
-  private func keep(_ footprint: Footprint, _ key: String, _ entry: Ledger.Entry?) {
-    guard isLoading, entry == nil else { return }
-    if let before = previous[key], ledger.rival(of: key, before.footprint) == nil {
-      ledger.set(before)
-    } else {
-      kept.insert(footprint, mirror)
-    }
+  private func keep(_ footprint: Footprint, _ key: String) {
+    guard isLoading, ledger.entries[key] == nil else { return }
+    if !ledger.putBack(past(key)) { kept.insert(footprint, mirror) }
   }
 
-  /// Takes over kube-proxy's virtual servers where we want one.
-  private func adopt(_ footprint: Footprint) {
-    for server in footprint.servers {
-      guard mirror.servers[server.key] == nil, let inherited = mirror.inherited.removeValue(forKey: server.key) else { continue }
-      mirror.servers[server.key] = inherited
-    }
-  }
-
-  private func frontends(of port: ServicePort) -> [Frontend] {
-    Footprint(port, settings, nodeAddresses: nodeAddresses, markNumber: nil).servers.compactMap { server in
-      if case .address(let frontend) = server.key { frontend } else { nil }
-    }
+  private func footprint(_ port: ServicePort, mark number: UInt32? = nil) -> Footprint {
+    Footprint(port, settings, nodeAddresses: nodeAddresses, markNumber: number)
   }
 
   // MARK: Addresses of the node, and time
@@ -169,7 +184,8 @@ package final class Programmer {
     nodeAddresses = addresses
     var scope = Scope()
     for (key, entry) in ledger.entries {
-      let footprint = Footprint(entry.port, settings, nodeAddresses: addresses, markNumber: marks[key])
+      var footprint = footprint(entry.port, mark: marks[key])
+      if departing[key] != nil { footprint = footprint.emptied }
       if footprint == entry.footprint { continue }
       scope.insert(entry.footprint, for: key)
       scope.insert(footprint, for: key)
@@ -180,31 +196,20 @@ package final class Programmer {
 
   /// Removes real servers that have been drained.
   package func workOff() throws(BackendFault) {
-    if drain.isEmpty { return }
-    let due = drain.due(try kernel.activity(drain.servers), now: now())
-    let steps = due.map { Delta.Step(operation: .removeReal($0.server, $0.real), owner: "") }
-    _ = try perform(steps)
-    // A virtual server without any is what was left for their sake.
-    var empty: [Delta.Step] = []
-    for server in Set(due.map(\.server))
-    where mirror.servers[server]?.weights.isEmpty == true && ledger.servers[server]?.reals.isEmpty != false {
-      empty.append(Delta.Step(operation: .removeServer(server), owner: ""))
-    }
-    _ = try perform(empty)
+    try executor.workOff(ledger)
+    if !isLoading { try leave(departing.keys, atOnce: false) }
   }
 
   // MARK: Steps
 
-  /// Reads the kernel.
-  private func refresh() throws(BackendFault) {
-    let image = try kernel.read(known: Set(mirror.servers.keys))
-    let foreign = mirror.foreign
-    mirror = image.mirror
-    // What was somebody else's is so still, even if a set of ours named it before that was known.
-    for key in foreign where mirror.servers.removeValue(forKey: key) != nil { mirror.foreign.insert(key) }
-    nodeAddresses = image.nodeAddresses
-    isStale = false
-    drain.adopt(mirror, ledger, now: now())
+  private func refresh() throws(BackendFault) { nodeAddresses = try executor.refresh(ledger) }
+
+  /// Takes note of what was not done.
+  func noteUndone(_ faults: [String: BackendFault], _ scope: Scope) {
+    for (key, fault) in faults { log("\(key): \(fault)") }
+    if faults.isEmpty { return }
+    executor.isStale = true
+    unsettled = unsettled.merging(scope)
   }
 
   /// Reads the kernel and makes it agree with the books as they are.
@@ -213,82 +218,58 @@ package final class Programmer {
     try refresh()
     let fresh = nodeAddresses
     nodeAddresses = addresses
-    for entry in ledger.entries.values { adopt(entry.footprint) }
-    let faults = try perform(Delta(from: mirror, to: ledger, within: .wanted(ledger)))
+    for entry in ledger.entries.values { executor.adopt(entry.footprint) }
+    // A load that is not complete may yet want what else there is.
+    let scope = isLoading ? .wanted(ledger) : Scope.wanted(ledger).merging(unsettled)
+    let faults = try executor.perform(Delta(from: mirror, to: ledger, within: scope))
     for (key, fault) in faults { log("\(key): \(fault)") }
+    if faults.isEmpty, !isLoading { unsettled = Scope() }
     try takeNodeAddresses(fresh)
   }
 
   /// Takes the steps from what is to what shall be; where the kernel is not what we thought, looks and does it once more.
-  private func converge(_ scope: Scope) throws(BackendFault) -> [String: BackendFault] {
-    let faults = try perform(Delta(from: mirror, to: ledger, within: scope))
+  func converge(_ scope: Scope) throws(BackendFault) -> [String: BackendFault] {
+    let faults = try executor.perform(Delta(from: mirror, to: ledger, within: scope))
     guard faults.values.contains(where: { Failure.kind($0.osErrno) == .surprise && $0.status == .retry }) else { return faults }
     for (_, fault) in faults { log("the kernel's state is not what it was: \(fault)") }
-    try kernel.lay()
+    try executor.kernel.lay()
     let addresses = nodeAddresses
     try refresh()
     nodeAddresses = addresses
-    for entry in ledger.entries.values { adopt(entry.footprint) }
-    return try perform(Delta(from: mirror, to: ledger, within: isLoaded && !isLoading ? .wanted(ledger).merging(scope) : scope))
+    for entry in ledger.entries.values { executor.adopt(entry.footprint) }
+    return try executor.perform(Delta(from: mirror, to: ledger, within: isLoaded && !isLoading ? .wanted(ledger).merging(scope) : scope))
   }
 
-  /// After a partial failure: back to what stood before, for the service ports it hit.
-  private func restore(_ faults: [String: BackendFault], _ old: [String: Ledger.Entry?], _ scope: Scope) throws(BackendFault) {
+  /// After a partial failure: back to what stood before, for the service ports it hit and those that took what they had.
+  /// - Returns: these.
+  private func restore(
+    _ faults: [String: BackendFault], _ old: [String: Ledger.Entry?], _ failed: (String, BackendFault) -> Void
+  ) throws(BackendFault) -> [String] {
+    let displaced = ledger.displaced(by: faults.keys, old).map { key, rival in
+      (key, rival.setback(of: key))
+    }
+    let faults = faults.merging(displaced) { fault, _ in fault }
+    for (key, fault) in faults.sorted(by: { $0.key < $1.key }) where !key.isEmpty {
+      log("\(key): \(fault)")
+      failed(key, fault)
+    }
     var back = Scope()
     var undo: [Delta.Step] = []
-    for key in faults.keys {
-      guard let before = old[key] else { continue }
-      if let now = ledger.entries[key] { back.insert(now.footprint, for: key) }
-      if let before {
-        back.insert(before.footprint, for: key)
-        ledger.set(before)
-      } else {
+    let hit = old.filter { faults[$0.key] != nil }
+    for (key, before) in hit {
+      let now = ledger.entries[key]
+      for entry in [now, before].compactMap(\.self) { back.insert(entry.footprint, for: key) }
+      if before == nil {
         // Not known before, or from an earlier run only: that stays, and what was just added goes.
-        undo += recent.compactMap { step in
+        undo += executor.recent.compactMap { step in
           step.owner == key ? step.operation.undoing.map { Delta.Step(operation: $0, owner: "") } : nil
         }
-        if isLoading, let entry = ledger.entries[key] { kept.insert(entry.footprint, mirror) }
-        ledger.remove(key)
-        marks.release(key)
+        if isLoading, let now { kept.insert(now.footprint, mirror) }
       }
     }
+    ledger.restore(hit)
     let delta = isLoading ? Delta(undo) : Delta(from: mirror, to: ledger, within: back)
-    for (_, fault) in try perform(delta) {
-      log("going back failed: \(fault)")
-      isStale = true
-    }
-  }
-
-  private func perform(_ delta: Delta) throws(BackendFault) -> [String: BackendFault] {
-    var faults: [String: BackendFault] = [:]
-    for phase in Operation.Phase.allCases {
-      // After a failure what serves a service port must stay as it is.
-      let steps = (delta.phases[phase] ?? []).filter { $0.owner.isEmpty || faults[$0.owner] == nil }
-      faults.merge(try perform(steps)) { old, _ in old }
-    }
-    return faults
-  }
-
-  private func perform(_ steps: [Delta.Step]) throws(BackendFault) -> [String: BackendFault] {
-    if steps.isEmpty { return [:] }
-    let refused: [RefusedStep]
-    do throws(BackendFault) {
-      refused = try kernel.perform(steps.map(\.operation))
-    } catch {
-      isStale = true
-      throw BackendFault(error.status == .denied ? .denied : .retry, error.message, errno: error.osErrno)
-    }
-    var faults: [String: BackendFault] = [:]
-    let places = Set(refused.map(\.index))
-    for (place, step) in steps.enumerated() where !places.contains(place) {
-      recent.append(step)
-      mirror.record(step.operation)
-      drain.record(step.operation, now: now())
-    }
-    for step in refused {
-      let owner = steps[safe: step.index]?.owner ?? ""
-      if faults[owner] == nil { faults[owner] = step.fault }
-    }
-    return faults
+    noteUndone(try executor.perform(delta), back)
+    return hit.keys.sorted()
   }
 }

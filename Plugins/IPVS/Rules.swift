@@ -29,7 +29,7 @@ package struct Rules: Equatable, Sendable {
       Chain(table: "nat", name: Self.prefix + "OUTPUT", parents: ["OUTPUT"], rules: writer.natOutput),
       Chain(table: "nat", name: Self.prefix + "POSTROUTING", parents: ["POSTROUTING"], rules: writer.natPostrouting),
       Chain(table: "filter", name: Self.prefix + "INPUT", parents: ["INPUT"], rules: writer.filterInput),
-      Chain(table: "filter", name: Self.prefix + "OUTPUT", parents: ["OUTPUT"], rules: writer.answers),
+      Chain(table: "filter", name: Self.prefix + "OUTPUT", parents: ["OUTPUT"], rules: writer.filterOutput),
       Chain(table: "filter", name: Self.prefix + "FORWARD", parents: ["FORWARD"], rules: writer.filterForward),
     ]
   }
@@ -111,40 +111,43 @@ private struct Writer {
     [
       "-m conntrack ! --ctstate NEW -j RETURN",
       "\(match(.restricted, "dst,dst")) \(match(.allowed, "dst,dst,src", not: true)) -j DROP",
-    ] + verdicts
+    ] + verdicts + refusals("\(match(.frontends, "dst,dst", not: true)) ")
   }
 
-  var answers: [String] { ["-m conntrack ! --ctstate NEW -j RETURN"] + verdicts }
+  /// IPVS has taken by now what it takes, so all else is refused. While a front end comes or goes that matters: what got out
+  /// would be a connection to conntrack, which IPVS could not turn any more when the client tries again.
+  var filterOutput: [String] { ["-m conntrack ! --ctstate NEW -j RETURN"] + verdicts + refusals() }
 
   private var icmp: String { family == .ipv4 ? "icmp" : "ipv6-icmp" }
   private var unreachable: String { "-j REJECT --reject-with \(family == .ipv4 ? "icmp" : "icmp6")-port-unreachable" }
   private let reset = "-j REJECT --reject-with tcp-reset"
 
   /// What new connections meet that no virtual server takes. The addresses answer pings, and nothing else that happens to
-  /// listen on all addresses of the node (kubernetes/kubernetes#72236).
+  /// listen on all addresses of the node (kubernetes/kubernetes#72236): see `refusals`.
   private var verdicts: [String] {
-    let unheld = "\(match(.frontends, "dst,dst", not: true)) \(match(.addresses, "dst"))"
-    let unallocated = "\(match(.frontends, "dst,dst", not: true)) \(match(.services, "dst"))"
-    return [
+    [
       "-m mark \(nearMark) -j RETURN",
       "\(match(.drop, "dst,dst")) -j DROP",
       "-p tcp \(match(.refuse, "dst,dst")) \(reset)",
       "\(match(.refuse, "dst,dst")) \(unreachable)",
-      "-p tcp \(unheld) \(reset)",
-      "! -p \(icmp) \(unheld) \(unreachable)",
-    ] + (hasServices ? ["-p tcp \(unallocated) \(reset)", "! -p \(icmp) \(unallocated) \(unreachable)"] : [])
+    ]
+  }
+
+  /// What goes to an address of ours, or to one that may become ours.
+  private func refusals(_ condition: String = "", evenPings: Bool = false) -> [String] {
+    let kinds: [SetKind] = hasServices ? [.addresses, .services] : [.addresses]
+    return kinds.flatMap { kind in
+      let rest = "\(evenPings ? "" : "! -p \(icmp) ")\(condition)\(match(kind, "dst")) \(unreachable)"
+      return ["-p tcp \(condition)\(match(kind, "dst")) \(reset)", rest]
+    }
   }
 
   private var hasServices: Bool { settings.serviceNetworks.contains { $0.family == family } }
 
-  /// Replies come through here, where the policy may be to drop.
+  /// Replies come through here, where the policy may be to drop. What goes to an address of ours only comes through here when
+  /// that is not bound (yet, or any more).
   var filterForward: [String] {
     (settings.dropsInvalid ? ["-m conntrack --ctstate INVALID -j DROP"] : [])
-      + ["-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"]
-      + (hasServices
-        ? [
-          "-p tcp \(match(.frontends, "dst,dst", not: true)) \(match(.services, "dst")) \(reset)",
-          "\(match(.frontends, "dst,dst", not: true)) \(match(.services, "dst")) \(unreachable)",
-        ] : [])
+      + ["-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"] + refusals(evenPings: true)
   }
 }

@@ -15,6 +15,10 @@ package enum ServerKey: Hashable, Sendable, Comparable {
     }
   }
 
+  /// Whether it is there without real servers. An address's is not, since the sets answer; a mark's is, and refuses with an ICMP
+  /// error: no rule could do that for connections of the node itself, which IPVS meets first.
+  package var standsEmpty: Bool { if case .mark = self { true } else { false } }
+
   /// As `ipvsadm` names it in its arguments.
   package var argument: String {
     switch self {

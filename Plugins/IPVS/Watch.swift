@@ -5,8 +5,9 @@ import PluginKit
 /// Notices what somebody else does.
 ///
 /// rtnetlink tells of interfaces and addresses. IPVS, the sets and the xtables rules tell nothing, so they are asked, four times
-/// a second, one small question each: how many virtual servers there are, whether the next one in turn is, and whether the next
-/// set in turn has its elements and its rules. Both are behind one descriptor, an epoll of the socket and a timer.
+/// a second, small questions each: how many virtual servers there are, whether the next few in turn are, with their real servers,
+/// and whether the next few sets in turn have their elements and their rules. Both are behind one descriptor, an epoll of the
+/// socket and a timer.
 package final class Watch {
   package struct Events: Equatable {
     /// Somebody removed our interface or an address from it, or events were lost.
@@ -22,7 +23,7 @@ package final class Watch {
   private let events: NetlinkSocket
   private let timer: Int32
   private let counting: Int32
-  private var turn = 0
+  private var turns: [Round: Int] = [:]
   /// Of IPv4 virtual servers, everybody's.
   private var expectedCount: Int32 = -1
 
@@ -94,10 +95,16 @@ package final class Watch {
     return count != expectedCount
   }
 
+  /// What is asked in turn, each at a pace of its own.
+  package enum Round: Hashable {
+    case servers, sets
+  }
+
   /// The next in turn.
-  package func next<Element>(of all: some Collection<Element>) -> Element? {
+  package func next<Element>(_ round: Round, of all: some Collection<Element>) -> Element? {
     guard !all.isEmpty else { return nil }
-    turn = (turn + 1) % Int(Int32.max)
+    let turn = (turns[round] ?? -1) + 1
+    turns[round] = turn % all.count
     return all[all.index(all.startIndex, offsetBy: turn % all.count)]
   }
 }

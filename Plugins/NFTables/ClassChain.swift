@@ -19,12 +19,12 @@ package struct ClassChain {
     var rules = serviceClass.isRestricted ? [rangesRule] : []
     rules += masqueradeRules
     guard let local = serviceClass.localEndpoints else {
-      return [Chain(name: reference.chain, rules: rules + selection(serviceClass.endpoints, from: 0, drops: serviceClass.drops))]
+      return [Chain(name: reference.chain, rules: rules + selection(serviceClass.endpoints, from: 0))]
     }
     rules += nearRules
-    rules += selection(local, from: UInt32(FrontendState.localIndex), drops: serviceClass.drops)
+    rules += selection(local, from: UInt32(FrontendState.localIndex))
     return [
-      Chain(name: reference.nearChain, rules: selection(serviceClass.endpoints, from: 0, drops: false)),
+      Chain(name: reference.nearChain, rules: selection(serviceClass.endpoints, from: 0)),
       Chain(name: reference.chain, rules: rules),
     ]
   }
@@ -57,10 +57,10 @@ package struct ClassChain {
 
   /// Any of some endpoints.
   /// - Parameter first: their first index.
-  private func selection(_ count: UInt32, from first: UInt32, drops: Bool) -> [Rule] {
+  private func selection(_ count: UInt32, from first: UInt32) -> [Rule] {
     if count == 0 {
       let counting = serviceClass.isEmpty ? [] : [layout.count(.noEndpoint, isNodePort: isNodePort)]
-      let answer = drops ? Layout.discardChain : Layout.refuseChain
+      let answer = serviceClass.drops ? Layout.discardChain : Layout.refuseChain
       return counting + [Rule("no endpoint", [.verdict(.goto(answer))])]
     }
     var rules = serviceClass.hasAffinity ? returning : []

@@ -34,18 +34,18 @@ package struct ServiceClass: Hashable, Sendable {
   ///   - endpoints: 0 to `maximumEndpoints`, for everybody; or for those who are near when `local` is not nil.
   ///   - local: 0 to `maximumLocalEndpoints`, for those who are not near.
   ///   - restricted: only sources in the front end's ranges are served.
-  ///   - drops: what finds no endpoint is dropped and not refused; those who are near are always refused.
+  ///   - drops: what finds no endpoint is dropped and not refused.
   package init(
     endpoints: Int, local: Int? = nil, masquerade: Masquerade, restricted: Bool = false, affinity: Bool = false, drops: Bool = false
   ) {
     let chosen = local ?? endpoints
-    let isNear = local != nil && (endpoints > 0 || chosen > 0 || drops)
+    let isNear = local != nil && (endpoints > 0 || chosen > 0)
     var bits = UInt32(clamping: min(endpoints, Self.maximumEndpoints))
     if isNear { bits |= Self.near | UInt32(clamping: min(chosen, Self.maximumLocalEndpoints)) << 15 }
     if isNear || endpoints > 0 { bits |= masquerade.rawValue << 25 }
     if restricted { bits |= Self.restricted }
     if affinity, endpoints > 0 || chosen > 0 { bits |= Self.affinity }
-    if drops, chosen == 0 { bits |= Self.drops }
+    if drops, chosen == 0 || endpoints == 0 { bits |= Self.drops }
     rawValue = bits
   }
 

@@ -19,7 +19,7 @@ package struct UnaryReply {
   }
 
   /// A gRPC message begins with a flag (1: compressed) and its length.
-  private static let prefixLength = 5
+  package static let prefixLength = 5
   /// The largest reply taken; kubelet's number. A list of many pods with large annotations is the case to think of.
   package static let largestMessage = 16 << 20
 
@@ -93,7 +93,7 @@ package struct UnaryReply {
     return String(decoding: result, as: UTF8.self)
   }
 
-  /// The request's message as it goes out.
+  /// A message as it goes out.
   package static func framed(_ message: [UInt8]) -> ByteBuffer {
     var buffer = ByteBuffer()
     buffer.reserveCapacity(prefixLength + message.count)

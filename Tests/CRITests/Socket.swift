@@ -15,6 +15,11 @@ struct Socket {
     client = try CRIClient(runtimeEndpoint: "unix://" + path, deadlines: deadlines, logger: logger)
   }
 
+  func remove() {
+    client.close()
+    unlink(path)
+  }
+
   /// Serves a runtime for the length of the body.
   static func serving<T>(
     _ runtime: FakeRuntime = FakeRuntime(), deadlines: CRIDeadlines = CRIDeadlines(),

@@ -2,10 +2,11 @@ import CgroupFiles
 import CgroupV1
 import Glibc
 import PluginKit
+import ProxyTesting
 import Testing
 
 /// The v1 backend over the hierarchies mounted on this machine; needs root, and fails where there are none.
-@Suite(.serialized) struct CgroupV1KernelTests {
+@Suite(.serialized, .blocking) struct CgroupV1KernelTests {
   private let it: CgroupBehaviour
   private let hierarchies: Hierarchies
 

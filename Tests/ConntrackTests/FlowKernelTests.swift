@@ -8,7 +8,7 @@ import ServiceProxy
 import Testing
 
 /// The real table, with packets that really flow: a client whose socket stays open, rules written with `nft`. Needs root.
-@Suite struct FlowKernelTests {
+@Suite(.blocking) struct FlowKernelTests {
   private func pods(_ node: Node) throws -> [DatagramSocket] {
     try [(node.plan.podA, "A"), (node.plan.podB, "B")].map { address, name in
       let socket = try DatagramSocket(in: node.node, bind: TransportAddress(address, Plan.target))

@@ -81,7 +81,7 @@ import Testing
 }
 
 /// The kernel's own files, in a namespace where writing them harms nobody.
-@Suite struct KernelSettingKernelTests {
+@Suite(.blocking) struct KernelSettingKernelTests {
   private func apply(_ change: (inout ConntrackSettings) -> Void, _ log: LogLines) -> [String: KernelSettingOutcome] {
     var settings = ConntrackSettings()
     settings.maxPerCore = 0

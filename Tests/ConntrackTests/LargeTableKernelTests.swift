@@ -5,7 +5,7 @@ import ServiceProxy
 import Testing
 
 /// What a large table costs. Bounds are for a debug build on a busy machine.
-@Suite(.serialized) struct LargeTableKernelTests {
+@Suite(.serialized, .blocking) struct LargeTableKernelTests {
   private let plan = Plan.all[0]
 
   @Test func fiftyThousandFlowsAreLookedThroughQuickly() async throws {

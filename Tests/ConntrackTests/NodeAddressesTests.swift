@@ -23,7 +23,7 @@ import Testing
   }
 }
 
-@Suite struct NodeAddressesKernelTests {
+@Suite(.blocking) struct NodeAddressesKernelTests {
   @Test(arguments: Plan.all) func theInterfacesAreAskedInTheThreadsNamespace(_ plan: Plan) throws {
     let namespace = try NetworkNamespace()
     let prefix = plan.family == .v4 ? "32" : "128"

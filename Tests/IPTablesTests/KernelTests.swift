@@ -7,7 +7,7 @@ import ProxyTesting
 import Testing
 
 /// The real tools and kernel in a network namespace of its own. Needs root; fails without it.
-@Suite(.serialized) struct KernelTests {
+@Suite(.serialized, .blocking) struct KernelTests {
   private let namespace: NetworkNamespace
   /// Not the machine's, which tests beside this one open and wait for.
   private let lockFile = LockFile()

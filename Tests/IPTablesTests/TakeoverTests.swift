@@ -53,7 +53,7 @@ enum KubeProxyRules {
     """
 }
 
-@Suite(.serialized) struct TakeoverKernelTests {
+@Suite(.serialized, .blocking) struct TakeoverKernelTests {
   private let namespace: NetworkNamespace
 
   init() throws { namespace = try NetworkNamespace() }

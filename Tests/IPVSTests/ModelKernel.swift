@@ -16,6 +16,8 @@ final class ModelKernel: Kernel {
   var knowsForeign = true
   var inherited: [ServerKey: VirtualServer] = [:]
   var active: [ServerKey: [RealServer: UInt32]] = [:]
+  /// Connections that are closing, or closed not long ago, for each real server.
+  var closed: UInt32 = 0
   /// Steps taken, for tests that count them.
   private(set) var taken: [Operation] = []
   /// Answers a step instead of the kernel: an errno, or nil to take it.
@@ -38,9 +40,14 @@ final class ModelKernel: Kernel {
     return image
   }
 
-  func activity(_ servers: Set<ServerKey>) throws(BackendFault) -> [ServerKey: [RealServer: UInt32]] {
-    var result: [ServerKey: [RealServer: UInt32]] = [:]
-    for server in servers where self.servers[server] != nil { result[server] = active[server] ?? [:] }
+  func activity(_ servers: Set<ServerKey>) throws(BackendFault) -> [ServerKey: [RealServer: RealServerState]] {
+    var result: [ServerKey: [RealServer: RealServerState]] = [:]
+    for key in servers {
+      guard let server = self.servers[key] else { continue }
+      for (real, weight) in server.weights {
+        result[key, default: [:]][real] = RealServerState(weight: weight, active: active[key]?[real] ?? 0, inactive: closed)
+      }
+    }
     return result
   }
 
@@ -127,7 +134,7 @@ final class ModelKernel: Kernel {
       if case .mark(let value, _) = key { title = "near \((frontendsOfMark[value] ?? []).sorted())" }
       let reals = server.weights.filter { $0.value > 0 }.keys.sorted().map(\.text)
       // One that only drains is as good as none.
-      if !reals.isEmpty { lines.append("\(title) \(server.shape.arguments) \(reals)") }
+      if !reals.isEmpty || key.standsEmpty { lines.append("\(title) \(server.shape.arguments) \(reals)") }
     }
     for element in elements {
       if case .near(let frontend, let value) = element {

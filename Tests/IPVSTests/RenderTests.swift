@@ -48,7 +48,14 @@ struct RenderTests {
     #expect(try Fixtures.footprint(same).servers.count == 1)
     var none = Fixtures.localWeb()
     none.endpoints = []
+    // The rest is not answered, near clients are refused: by a server that has nobody.
+    #expect(try Fixtures.footprint(none).elements.map(\.kind).contains(.near))
+    #expect(try Fixtures.footprint(none).servers.map(\.reals.count) == [0, 0])
+    none.frontends[0].whenEmpty = SWL_PROXY_EMPTY_REFUSE
     #expect(try Fixtures.footprint(none).elements.map(\.kind).contains(.near) == false)
+    var onlyLocal = Fixtures.localWeb()
+    onlyLocal.endpoints = [TestEndpoint("10.0.1.2", 8080, flags: SWL_PROXY_ENDPOINT_LOCAL)]
+    #expect(try Fixtures.footprint(onlyLocal).servers.map(\.reals.count) == [1, 0])
     var everybody = Fixtures.localWeb()
     everybody.frontends[0].selection = SWL_PROXY_SELECT_CLUSTER
     #expect(try Fixtures.footprint(everybody).servers.map(\.reals.count) == [2])
@@ -131,7 +138,8 @@ struct RenderTests {
     let order: [Operation] = [
       .addElement(.frontend(.frontends, frontend)), .addElement(.frontend(.restricted, frontend)), .addServer(key, shape),
       .addElement(.frontend(.refuse, frontend)), .bind(frontend.address), .removeElement(.frontend(.drop, frontend)),
-      .changeReal(key, real, weight: 0), .unbind(frontend.address), .removeElement(.frontend(.frontends, frontend)),
+      .changeReal(key, real, weight: 0), .removeElement(.frontend(.frontends, frontend)), .unbind(frontend.address),
+      .removeElement(.address(frontend.address)),
     ]
     let phases = order.map(\.phase.rawValue)
     #expect(phases == phases.sorted() && Set(phases).count == phases.count)

@@ -5,7 +5,7 @@ import ProxyTesting
 import Testing
 
 /// Sets and rules on a real kernel; these need no IPVS.
-@Suite(.serialized) struct SetKernelTests {
+@Suite(.serialized, .blocking) struct SetKernelTests {
   private let namespace: NetworkNamespace
 
   init() throws { namespace = try NetworkNamespace() }

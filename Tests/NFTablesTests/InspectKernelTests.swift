@@ -5,7 +5,7 @@ import ProxyTesting
 import Testing
 
 /// What the backend says about the kernel, beside what nft says about it. Needs root; fails without it.
-@Suite(.serialized) struct InspectKernelTests {
+@Suite(.serialized, .blocking) struct InspectKernelTests {
   private let namespace: NetworkNamespace
   init() throws { namespace = try NetworkNamespace() }
 

@@ -7,7 +7,7 @@ import ProxyTesting
 import Testing
 
 /// The real nf_tables in a network namespace of its own. Needs root; fails without it.
-@Suite(.serialized) struct KernelTests {
+@Suite(.serialized, .blocking) struct KernelTests {
   private let namespace: NetworkNamespace
 
   init() throws { namespace = try NetworkNamespace() }

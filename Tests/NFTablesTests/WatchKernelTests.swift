@@ -6,7 +6,7 @@ import ProxyTesting
 import Testing
 
 /// What others do to the ruleset, and what is noticed of it. Needs root; fails without it.
-@Suite(.serialized) struct WatchKernelTests {
+@Suite(.serialized, .blocking) struct WatchKernelTests {
   private let namespace: NetworkNamespace
   init() throws { namespace = try NetworkNamespace() }
 

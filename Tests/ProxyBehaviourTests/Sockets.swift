@@ -46,8 +46,22 @@ enum Sockets {
   static let udp: UInt8 = 17
   static let sctp: UInt8 = 132
 
+  static func name(_ proto: UInt8) -> String {
+    switch proto {
+    case tcp: "TCP"
+    case udp: "UDP"
+    default: "SCTP"
+    }
+  }
+
   static func open(_ proto: UInt8, isSix: Bool) throws -> Int32 {
     let kind = proto == udp ? Int32(SOCK_DGRAM.rawValue) : Int32(SOCK_STREAM.rawValue)
+    return try open(proto, kind: kind, isSix: isSix)
+  }
+
+  static func openRaw(_ proto: UInt8, isSix: Bool) throws -> Int32 { try open(proto, kind: Int32(SOCK_RAW.rawValue), isSix: isSix) }
+
+  private static func open(_ proto: UInt8, kind: Int32, isSix: Bool) throws -> Int32 {
     let descriptor = socket(isSix ? AF_INET6 : AF_INET, kind | Int32(SOCK_CLOEXEC.rawValue), Int32(proto))
     guard descriptor >= 0 else { throw SystemError("socket(\(proto))") }
     return descriptor

@@ -54,9 +54,10 @@ typedef int32_t swl_proxy_empty_t;
 #define SWL_PROXY_EMPTY_REFUSE 1 /* TCP reset, else ICMP port unreachable, at once */
 #define SWL_PROXY_EMPTY_DROP 2   /* silence: another node may have the endpoints */
 
-/* Clients that are near, that is the node itself and the pods of this node, select as SWL_PROXY_SELECT_CLUSTER whatever
- * `selection` says, and are refused when there are none; the node itself is masqueraded then. So a Service that keeps outside traffic local
- * (externalTrafficPolicy: Local) still answers inside of the cluster at its external addresses. */
+/* Clients that are near, that is the node itself and the pods of this node, select as SWL_PROXY_SELECT_CLUSTER whatever `selection`
+ * says; the node itself is masqueraded then. When there are none they meet `when_empty`, or are refused where the backend cannot tell
+ * them from others that are dropped. So a Service that keeps outside traffic local (externalTrafficPolicy: Local) still answers inside
+ * of the cluster at its external addresses. */
 #define SWL_PROXY_FRONTEND_NEAR 1ull
 /* Only sources in `source_ranges` of the service port are served, the others dropped; with no range everybody is. */
 #define SWL_PROXY_FRONTEND_SOURCE_RANGES 2ull

@@ -1,0 +1,106 @@
+import PluginKit
+
+/// Takes steps in the kernel, and keeps account of what that makes of it.
+final class Executor {
+  let kernel: any Kernel
+  let now: () -> UInt64
+  private(set) var mirror = Mirror()
+  private(set) var drain = Drain()
+  /// The account may be wrong: read the kernel before the next change.
+  var isStale = true
+  /// Steps taken for the changes being applied.
+  private(set) var recent: [Delta.Step] = []
+
+  init(_ kernel: any Kernel, now: @escaping () -> UInt64) {
+    self.kernel = kernel
+    self.now = now
+  }
+
+  func forgetRecent() { recent = [] }
+
+  // MARK: What the kernel holds
+
+  /// Reads the kernel.
+  /// - Returns: the addresses of the node.
+  func refresh(_ ledger: Ledger) throws(BackendFault) -> Set<Address> {
+    let image = try kernel.read(known: Set(mirror.servers.keys))
+    let foreign = mirror.foreign
+    mirror = image.mirror
+    // What was somebody else's is so still, even if a set of ours named it before that was known.
+    for key in foreign where mirror.servers.removeValue(forKey: key) != nil { mirror.foreign.insert(key) }
+    isStale = false
+    adoptDrain(ledger)
+    return image.nodeAddresses
+  }
+
+  /// Whether somebody else's virtual server is there, still.
+  func isForeign(_ server: ServerKey) throws(BackendFault) -> Bool {
+    guard mirror.foreign.contains(server) else { return false }
+    if try kernel.holds(server) { return true }
+    mirror.foreign.remove(server)
+    return false
+  }
+
+  /// Takes over kube-proxy's virtual servers where we want one.
+  func adopt(_ footprint: Footprint) {
+    for server in footprint.servers {
+      guard mirror.servers[server.key] == nil, let inherited = mirror.inherited.removeValue(forKey: server.key) else { continue }
+      mirror.servers[server.key] = inherited
+    }
+  }
+
+  // MARK: Steps
+
+  /// - Returns: what failed, by service port.
+  func perform(_ delta: Delta) throws(BackendFault) -> [String: BackendFault] {
+    var faults: [String: BackendFault] = [:]
+    for phase in Operation.Phase.allCases {
+      // After a failure what serves a service port must stay as it is.
+      let steps = (delta.phases[phase] ?? []).filter { $0.owner.isEmpty || faults[$0.owner] == nil }
+      faults.merge(try perform(steps)) { old, _ in old }
+    }
+    return faults
+  }
+
+  private func perform(_ steps: [Delta.Step]) throws(BackendFault) -> [String: BackendFault] {
+    if steps.isEmpty { return [:] }
+    let refused: [RefusedStep]
+    do throws(BackendFault) {
+      refused = try kernel.perform(steps.map(\.operation))
+    } catch {
+      isStale = true
+      throw BackendFault(error.status == .denied ? .denied : .retry, error.message, errno: error.osErrno)
+    }
+    var faults: [String: BackendFault] = [:]
+    let places = Set(refused.map(\.index))
+    for (place, step) in steps.enumerated() where !places.contains(place) {
+      recent.append(step)
+      mirror.record(step.operation)
+      drain.record(step.operation, now: now())
+    }
+    for step in refused {
+      let owner = steps[safe: step.index]?.owner ?? ""
+      if faults[owner] == nil { faults[owner] = step.fault }
+    }
+    return faults
+  }
+
+  // MARK: Graceful removal
+
+  /// What an earlier run left draining, or this one before it read the kernel again.
+  func adoptDrain(_ ledger: Ledger) { drain.adopt(mirror, ledger, now: now()) }
+
+  /// Removes real servers that have been drained.
+  func workOff(_ ledger: Ledger) throws(BackendFault) {
+    if drain.isEmpty { return }
+    let due = drain.due(try kernel.activity(drain.servers).mapValues { $0.mapValues(\.active) }, now: now())
+    _ = try perform(due.map { Delta.Step(operation: .removeReal($0.server, $0.real), owner: "") })
+    // A virtual server without any is what was left for their sake.
+    var empty: [Delta.Step] = []
+    for server in Set(due.map(\.server))
+    where mirror.servers[server]?.weights.isEmpty == true && !ledger.wants(server) {
+      empty.append(Delta.Step(operation: .removeServer(server), owner: ""))
+    }
+    _ = try perform(empty)
+  }
+}
