@@ -270,15 +270,6 @@ final class CgroupBehaviour {
     }
   }
 
-  func agentDoesNotKillItself(home: [(file: String, back: String)]) throws {
-    try backend.create(pod, CgroupResources())
-    for (file, _) in home { try write(file, "\(getpid())") }
-    defer { for (_, back) in home { try? write(back, "\(getpid())") } }
-    let fault = try #require(throws: BackendFault.self) { try backend.kill(pod) }
-    #expect(fault.status == .denied)
-    #expect(fault.message.contains("the agent itself"))
-  }
-
   func write(_ path: String, _ text: String) throws {
     let names = path.split(separator: "/").map(String.init)
     let directory = try ControlDirectory(root: "/" + names.dropLast().joined(separator: "/"))

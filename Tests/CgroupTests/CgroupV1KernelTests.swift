@@ -52,14 +52,6 @@ import Testing
     try it.pausedCgroupIsKilledAndResumed(
       pause: { try it.write(state($0), "FROZEN") }, isPaused: { try readFile(state($0)) != "THAWED" })
   }
-  @Test func agentDoesNotKillItself() throws {
-    // One hierarchy is enough, and the freezer's is free of side effects on the test.
-    let freezer = try hierarchies.with("freezer")
-    let before = try current(controller: "freezer")
-    try it.agentDoesNotKillItself(
-      home: [(it.file("freezer", it.pod, "cgroup.procs"), "\(freezer)\(before)/cgroup.procs")])
-  }
-
   // MARK: v1 only
 
   @Test func everyHierarchyGetsTheCgroup() throws {

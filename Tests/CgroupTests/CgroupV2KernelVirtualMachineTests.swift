@@ -47,10 +47,6 @@ struct CgroupV2KernelVirtualMachineTests {
   @Test func cleanupTakesAllOfOursAndNothingElse() throws { try it.cleanupTakesAllOfOursAndNothingElse() }
   @Test func cgroupThatVanishesWhileReadIsNotFound() throws { try it.cgroupThatVanishesWhileReadIsNotFound() }
   @Test func pausedCgroupIsKilledAndResumed() throws { try killPaused() }
-  @Test func agentDoesNotKillItself() throws {
-    try it.agentDoesNotKillItself(home: [("\(root)/\(it.pod)/cgroup.procs", "\(root)/cgroup.procs")])
-  }
-
   // MARK: v2 only
 
   @Test func controllersReachThePodAndNotBelowIt() throws {
