@@ -114,7 +114,8 @@ let package = Package(
       swiftSettings: strict),
 
     .executableTarget(
-      name: "ServiceProgramming", dependencies: ["KubeModel", "ServiceProxy", "PluginHost", argumentParser, log],
+      name: "ServiceProgramming",
+      dependencies: ["KubeModel", "ServiceProxy", "PluginHost", "PluginKit", "NFTables", "CNetfilter", "IPTables", argumentParser, log],
       path: "Benchmarks/ServiceProgramming", swiftSettings: strict),
 
     // Test doubles and builders, for authors of backends too.

@@ -10,10 +10,7 @@ package final class IPVSBackend: ProxyPlugin {
   private(set) var kernel: LinuxKernel?
   private(set) var programmer: Programmer?
   private(set) var watch: Watch?
-  private var dummyIndex: Int32?
   private var nextWork: UInt64 = 0
-  /// Seconds between looks at what is being drained.
-  private static let workPeriod: UInt64 = 2
 
   package convenience init(host: HostServices, configuration: [String: String]) throws(BackendFault) {
     try self.init(host: host, configuration: configuration, now: Clock.seconds)
@@ -34,7 +31,6 @@ package final class IPVSBackend: ProxyPlugin {
     try kernel.lay()
     let watch = try Watch()
     watch.settle()
-    dummyIndex = try kernel.route.index(of: DummyInterface.name)
     programmer = Programmer(
       kernel, settings: settings, now: now, isCancelled: { host.isCancelled }, log: { host.log(.warning, $0) })
     self.kernel = kernel
@@ -51,9 +47,7 @@ package final class IPVSBackend: ProxyPlugin {
 
   package func listOwned(_ owned: (String) -> Void) throws(BackendFault) { try Cleanup(settings).list(owned) }
 
-  package func hostCallback() {
-    do throws(BackendFault) { try workOff() } catch { host.log(.warning, "drained servers not removed", ["error": error.message]) }
-  }
+  package func hostCallback() { workOff() }
 
   package func sync(_ batch: ProxyBatchView, failed: (String, BackendFault) -> Void) throws(BackendFault) {
     guard let programmer, let watch else { throw BackendFault(.invalid, "sync before start") }
@@ -68,11 +62,8 @@ package final class IPVSBackend: ProxyPlugin {
       failed(key, fault)
     }
     try programmer.apply(read(batch, programmer, report), failed: report)
-    if batch.isComplete {
-      try programmer.completeLoad()
-      dummyIndex = try kernel?.route.index(of: DummyInterface.name)
-    }
-    if now() >= nextWork { try workOff() }
+    if batch.isComplete { try programmer.completeLoad() }
+    if now() >= nextWork { workOff() }
   }
 
   /// A key that is removed and set in one batch is set; one set twice is set as the last one says.
@@ -100,10 +91,16 @@ package final class IPVSBackend: ProxyPlugin {
     return BackendFault(.unsupported, "\(port.key): the kernel has no IPv6")
   }
 
-  private func workOff() throws(BackendFault) {
-    nextWork = now() + Self.workPeriod
-    guard let programmer, !programmer.drain.isEmpty || !programmer.departing.isEmpty else { return }
-    try programmer.workOff()
+  /// What fails is tried again by the next look: no batch has failed for that, nor is anything damaged.
+  private func workOff() {
+    guard let programmer else { return }
+    nextWork = now() + programmer.drain.pause
+    if programmer.drain.isEmpty, programmer.departing.isEmpty { return }
+    do throws(BackendFault) {
+      try programmer.workOff()
+    } catch {
+      host.log(.warning, "drained servers not removed", ["error": error.message])
+    }
     watch?.settle()
   }
 }
@@ -113,8 +110,9 @@ extension IPVSBackend: WatchingProxy {
 
   package func examine(thorough: Bool, damage: (String) -> Void) throws(BackendFault) {
     guard let programmer, let kernel, let watch else { throw BackendFault(.invalid, "examine before start") }
-    let events = watch.take(isWanted: { programmer.ledger.addresses[$0] != nil }, dummy: dummyIndex)
+    let events = watch.take(isWanted: { programmer.ledger.addresses[$0] != nil }, dummy: kernel.dummyIndex)
     guard programmer.isLoaded else { return }
+    if thorough { try programmer.settle() }
     let examination = Examination(kernel: kernel, ledger: programmer.ledger, mirror: programmer.mirror)
     if thorough {
       try examination.everything(damage)
@@ -123,10 +121,13 @@ extension IPVSBackend: WatchingProxy {
       try examineInTurn(examination, watch, damage)
     }
     if events.isNodeChanged || thorough {
-      try programmer.takeNodeAddresses(try kernel.nodeAddresses())
-      watch.settle()
+      // However far that comes.
+      defer { watch.settle() }
+      try programmer.takeNodeAddresses(try kernel.nodeAddresses()) { key, fault in
+        damage("\(key) does not follow the node's addresses: \(fault.message)")
+      }
     }
-    if now() >= nextWork { try workOff() }
+    if now() >= nextWork { workOff() }
   }
 
   private static let serversPerLook = 8

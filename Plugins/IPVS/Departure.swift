@@ -2,7 +2,7 @@ import PluginKit
 
 /// A service port of TCP that is removed while it has connections: they go on, as they do where connection tracking alone keeps
 /// them. New ones are refused, and what is left goes when nobody is connected any more, or with the last real server (see
-/// `Drain`). Whoever comes for one of its front ends gets it, with what drains there.
+/// `Drain`, which says when one is over). Whoever comes for one of its front ends gets it, with what drains there.
 extension Footprint {
   package var emptied: Footprint {
     var copy = self
@@ -48,20 +48,37 @@ extension Programmer {
   /// second try, a second later: the first answer meets a socket that is at work. By then the address must not be gone.
   private static let courtesy: UInt64 = 2
 
-  /// Removes those for good that nobody is connected to.
-  /// - Parameter atOnce: those that nobody was connected to in the last minutes need not wait.
-  func leave(_ keys: some Sequence<String>, atOnce: Bool) throws(BackendFault) {
+  /// Removes those for good that nobody was connected to in the last minutes: they need not wait. What fails is no failure of
+  /// the changes, which are made by now; it is tried again later.
+  func leaveIdle(_ keys: some Sequence<String>) {
     let entries = keys.sorted().compactMap { ledger.entries[$0] }
     if entries.isEmpty { return }
     let servers = entries.flatMap { entry in entry.footprint.servers.map(\.key).filter { mirror.servers[$0] != nil } }
-    let activity = try executor.kernel.activity(Set(servers))
+    do throws(BackendFault) {
+      let activity = try executor.kernel.activity(Set(servers))
+      try leave(
+        entries.filter { entry in
+          entry.footprint.servers.allSatisfy { (activity[$0.key] ?? [:]).values.allSatisfy { $0.active == 0 && $0.inactive == 0 } }
+        })
+    } catch {
+      log("removed, but not all of it is gone yet: \(error)")
+    }
+  }
+
+  /// Removes those for good whose real servers have all been drained.
+  func leaveDrained() throws(BackendFault) {
     let now = executor.now()
-    try leave(
-      entries.filter { entry in
-        let states = entry.footprint.servers.flatMap { (activity[$0.key] ?? [:]).values }
-        let isLate = now >= (departing[entry.port.key] ?? 0) + Self.courtesy
-        return states.allSatisfy { $0.active == 0 && (isLate || $0.inactive == 0) } && (isLate || atOnce)
-      })
+    let over = departing.filter { key, began in
+      let servers = ledger.entries[key]?.footprint.servers ?? []
+      let isDrained = servers.allSatisfy { mirror.servers[$0.key]?.weights.isEmpty ?? true }
+      return isDrained && now >= began + Self.courtesy || now >= began + Drain.limit
+    }
+    try leave(over.keys.sorted().compactMap { ledger.entries[$0] })
+  }
+
+  /// Who cannot go in peace goes at once.
+  func takeHasty(_ faults: inout [String: BackendFault], _ keys: some Sequence<String>) -> [Ledger.Entry] {
+    keys.filter { faults.removeValue(forKey: $0) != nil }.sorted().compactMap { ledger.entries[$0] }
   }
 
   /// Whatever becomes of their connections.
@@ -74,6 +91,11 @@ extension Programmer {
       departing[entry.port.key] = nil
       marks.release(entry.port.key)
     }
-    noteUndone(try converge(scope), scope)
+    do throws(BackendFault) {
+      noteUndone(try converge(scope), scope)
+    } catch {
+      noteLost(scope)
+      throw error
+    }
   }
 }

@@ -1,10 +1,14 @@
-/// Graceful removal of real servers, as a value: what waits, since when, and what is due.
+/// Graceful removal of real servers, as a value: what waits, how far each has come, and what is due.
 ///
-///     serving ── not wanted: weight 0 ──▶ draining ── idle, or 15 minutes old ──▶ gone
+///     serving ── not wanted: weight 0 ──▶ draining ── over ──▶ gone
 ///        ▲                                   │
 ///        └──────── wanted again: weight 1 ───┘
 ///
-/// The limit is upstream's (kube-proxy's graceful termination).
+/// With `expire_nodest_conn` a removal ends what connections are left, so one is over when there are none, as with upstream
+/// (graceful_termination.go: ActiveConn+InactiveConn). The kernel counts a connection as inactive from its first FIN on: what is
+/// half-closed, and may still be answered, is inactive just as what is in TIME_WAIT.
+///
+/// Upstream waits for ever; this does not, and has two limits for that.
 package struct Drain: Equatable, Sendable {
   package struct Place: Hashable, Sendable {
     package var server: ServerKey
@@ -16,46 +20,69 @@ package struct Drain: Equatable, Sendable {
     }
   }
 
-  package static let limit: UInt64 = 15 * 60
+  /// In seconds of the clock.
+  package struct Progress: Equatable, Sendable {
+    package var since: UInt64
+    /// Since when each look found no active connection; nil: the last one did, or there was none.
+    package var quietSince: UInt64?
+  }
 
-  /// Seconds of the clock when it began.
-  package private(set) var since: [Place: UInt64] = [:]
+  /// For all that is connected.
+  package static let limit: UInt64 = 15 * 60
+  /// For what is closing and nothing else: as long as the kernel keeps a connection in TIME_WAIT (tcp_timeouts in
+  /// ip_vs_proto_tcp.c), so whoever is left then sends on a half-closed one.
+  package static let closing: UInt64 = 2 * 60
+
+  package private(set) var waiting: [Place: Progress] = [:]
 
   package init() {}
 
-  package var isEmpty: Bool { since.isEmpty }
-  package var servers: Set<ServerKey> { Set(since.keys.map(\.server)) }
+  package var isEmpty: Bool { waiting.isEmpty }
+  package var servers: Set<ServerKey> { Set(waiting.keys.map(\.server)) }
+
+  /// Seconds to the next look, which asks the kernel once for each virtual server: soon for few, each minute for thousands, as
+  /// upstream does for any.
+  package var pause: UInt64 { min(60, 2 + UInt64(servers.count) / 100) }
 
   /// Takes notice of what was done.
   package mutating func record(_ operation: Operation, now: UInt64) {
     switch operation {
     case .changeReal(let key, let real, let weight):
-      if weight == 0 { begin(Place(key, real), now: now) } else { since[Place(key, real)] = nil }
-    case .addReal(let key, let real), .removeReal(let key, let real): since[Place(key, real)] = nil
-    case .removeServer(let key), .addServer(let key, _): since = since.filter { $0.key.server != key }
+      if weight == 0 { begin(Place(key, real), now: now) } else { waiting[Place(key, real)] = nil }
+    case .addReal(let key, let real), .removeReal(let key, let real): waiting[Place(key, real)] = nil
+    case .removeServer(let key), .addServer(let key, _): waiting = waiting.filter { $0.key.server != key }
     default: break
     }
   }
 
   /// What an earlier run left draining waits anew, since nobody knows how long it has: real servers of weight 0 nobody wants.
   package mutating func adopt(_ mirror: Mirror, _ ledger: Ledger, now: UInt64) {
-    since = since.filter { mirror.servers[$0.key.server]?.weights[$0.key.real] == 0 }
+    waiting = waiting.filter { mirror.servers[$0.key.server]?.weights[$0.key.real] == 0 }
     for (key, server) in mirror.servers {
       guard let want = ledger.servers[key] else { continue }
       for (real, weight) in server.weights where weight == 0 && !want.reals.contains(real) { begin(Place(key, real), now: now) }
     }
   }
 
-  /// - Parameter active: connections by server; a server that is missing was not asked, or is gone.
-  package func due(_ active: [ServerKey: [RealServer: UInt32]], now: UInt64) -> [Place] {
-    since.filter { place, start in
-      guard let counts = active[place.server] else { return false }
-      // One the kernel no longer has is due too: its removal finds nothing, and the books are right again.
-      return (counts[place.real] ?? 0) == 0 || now >= start + Drain.limit
-    }.keys.sorted { ($0.server, $0.real) < ($1.server, $1.real) }
+  /// Takes notice of who is connected.
+  /// - Parameter states: by server; a server that is missing was not asked.
+  /// - Returns: what is over.
+  package mutating func due(_ states: [ServerKey: [RealServer: RealServerState]], now: UInt64) -> [Place] {
+    var due: [Place] = []
+    for (place, progress) in waiting {
+      guard let found = states[place.server] else { continue }
+      // One the kernel no longer has is over too: its removal finds nothing, and the books are right again.
+      let state = found[place.real] ?? RealServerState()
+      let quietSince = state.active == 0 ? progress.quietSince ?? now : nil
+      waiting[place]?.quietSince = quietSince
+      let isClosed = state.active == 0 && state.inactive == 0
+      let isQuiet = quietSince.map { now >= $0 + Drain.closing } ?? false
+      if isClosed || isQuiet || now >= progress.since + Drain.limit { due.append(place) }
+    }
+    return due.sorted { ($0.server, $0.real) < ($1.server, $1.real) }
   }
 
   private mutating func begin(_ place: Place, now: UInt64) {
-    if since[place] == nil { since[place] = now }
+    if waiting[place] == nil { waiting[place] = Progress(since: now) }
   }
 }

@@ -72,7 +72,8 @@ final class Executor {
       throw BackendFault(error.status == .denied ? .denied : .retry, error.message, errno: error.osErrno)
     }
     var faults: [String: BackendFault] = [:]
-    let places = Set(refused.map(\.index))
+    let trespasses = try leaveForeign(steps, refused)
+    let places = Set(refused.map(\.index)).union(trespasses)
     for (place, step) in steps.enumerated() where !places.contains(place) {
       recent.append(step)
       mirror.record(step.operation)
@@ -85,6 +86,28 @@ final class Executor {
     return faults
   }
 
+  /// The kernel works steps off one by one. Where it refused a virtual server since somebody else made it meanwhile, it took the
+  /// real servers that follow, for that one.
+  /// - Returns: which steps these were; they are taken back.
+  private func leaveForeign(_ steps: [Delta.Step], _ refused: [RefusedStep]) throws(BackendFault) -> [Int] {
+    let servers = refused.compactMap { step -> ServerKey? in
+      if case .addServer(let key, _) = steps[safe: step.index]?.operation { key } else { nil }
+    }
+    if servers.isEmpty { return [] }
+    let places = Set(refused.map(\.index))
+    let trespasses = steps.enumerated().filter { place, step in
+      if case .addReal(let key, _) = step.operation { servers.contains(key) && !places.contains(place) } else { false }
+    }
+    if trespasses.isEmpty { return [] }
+    do throws(BackendFault) {
+      _ = try kernel.perform(trespasses.compactMap(\.element.operation.undoing))
+    } catch {
+      isStale = true
+      throw error
+    }
+    return trespasses.map(\.offset)
+  }
+
   // MARK: Graceful removal
 
   /// What an earlier run left draining, or this one before it read the kernel again.
@@ -93,7 +116,7 @@ final class Executor {
   /// Removes real servers that have been drained.
   func workOff(_ ledger: Ledger) throws(BackendFault) {
     if drain.isEmpty { return }
-    let due = drain.due(try kernel.activity(drain.servers).mapValues { $0.mapValues(\.active) }, now: now())
+    let due = drain.due(try kernel.activity(drain.servers), now: now())
     _ = try perform(due.map { Delta.Step(operation: .removeReal($0.server, $0.real), owner: "") })
     // A virtual server without any is what was left for their sake.
     var empty: [Delta.Step] = []

@@ -43,7 +43,7 @@ package struct Footprint: Equatable, Sendable {
     switch entrance.masquerade {
     case .hairpin: break
     case .always: elements.append(.frontend(.masqueradeAlways, frontend))
-    case .fromOutside: if settings.detection != .none { elements.append(.frontend(.masqueradeOutside, frontend)) }
+    case .fromOutside: if settings.detection(of: port.family) != .none { elements.append(.frontend(.masqueradeOutside, frontend)) }
     }
     if selected.isEmpty { elements.append(.frontend(entrance.whenEmpty == .refuse ? .refuse : .drop, frontend)) }
     append(server: .address(frontend), selected, port, settings)

@@ -136,10 +136,8 @@ package struct IPVSConnection {
       case .mark(let mark, _): builder.put(IPVS_SVC_ATTR_FWMARK, mark)
       }
       guard let shape else { return }
-      let isPersistent = shape.persistence > 0
       builder.put(IPVS_SVC_ATTR_SCHED_NAME, shape.scheduler)
-      let flags = isPersistent ? UInt32(IP_VS_SVC_F_PERSISTENT) : 0
-      builder.put(IPVS_SVC_ATTR_FLAGS, struct: ip_vs_flags(flags: flags, mask: UInt32.max))
+      builder.put(IPVS_SVC_ATTR_FLAGS, struct: ip_vs_flags(flags: Self.flags(shape), mask: UInt32.max))
       builder.put(IPVS_SVC_ATTR_TIMEOUT, shape.persistence)
       // A mask for IPv4, a length for IPv6: one client is one address.
       builder.put(IPVS_SVC_ATTR_NETMASK, key.family == .ipv4 ? UInt32.max : 128)
@@ -158,6 +156,12 @@ package struct IPVSConnection {
       builder.put(IPVS_DEST_ATTR_U_THRESH, UInt32(0))
       builder.put(IPVS_DEST_ATTR_L_THRESH, UInt32(0))
     }
+  }
+
+  /// As upstream (proxier.go, FlagSourceHash) Maglev hashes the port of a client too (ipvsadm -b mh-port): by its address alone it has
+  /// one server for ever.
+  private static func flags(_ shape: ServerShape) -> UInt32 {
+    (shape.persistence > 0 ? UInt32(IP_VS_SVC_F_PERSISTENT) : 0) | (shape.scheduler == "mh" ? UInt32(IP_VS_SVC_F_SCHED2) : 0)
   }
 
   /// The kernel takes a union of both families.

@@ -9,7 +9,8 @@ package final class LinuxKernel: Kernel {
   package let ipvs: IPVSConnection
   package let route: RouteConnection
   private let sets = SetSession()
-  private var dummyIndex: Int32 = 0
+  /// 0 before `lay`.
+  package private(set) var dummyIndex: Int32 = 0
   /// Without IPv6 in the kernel there is only one.
   package let families: [Family]
 
@@ -58,7 +59,7 @@ package final class LinuxKernel: Kernel {
         if saved == nil { lines.append(kind.creation(family)) }
         guard kind.isStatic else { continue }
         let present = Set(saved?.compactMap { SetElement(saved: $0) } ?? [])
-        let wanted = Set(networks(kind).filter { $0.family == family }.flatMap(\.settable).map { SetElement.network(kind, $0) })
+        let wanted = networks(kind, family)
         lines += wanted.subtracting(present).map { $0.addition + " -exist" }
         lines += present.subtracting(wanted).map { $0.removal + " -exist" }
       }
@@ -68,8 +69,10 @@ package final class LinuxKernel: Kernel {
     }
   }
 
-  private func networks(_ kind: SetKind) -> [Network] {
-    kind == .services ? settings.serviceNetworks : settings.podNetworks
+  /// What a static set holds.
+  package func networks(_ kind: SetKind, _ family: Family) -> Set<SetElement> {
+    let networks = kind == .services ? settings.serviceNetworks : settings.podNetworks
+    return Set(networks.filter { $0.family == family }.flatMap(\.settable).map { .network(kind, $0) })
   }
 
   // MARK: Reading

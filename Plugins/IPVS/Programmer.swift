@@ -6,12 +6,14 @@ package final class Programmer {
   let executor: Executor
   package let settings: Settings
   private let isCancelled: () -> Bool
-  private let log: (String) -> Void
+  let log: (String) -> Void
 
   package internal(set) var ledger = Ledger()
   package var mirror: Mirror { executor.mirror }
   package var drain: Drain { executor.drain }
   package private(set) var nodeAddresses: Set<Address> = []
+  /// Some service ports are not at these yet.
+  private var isBehind = false
   var marks = MarkNumbers()
   /// Service ports that are gone but for their connections, with the time of their removal.
   package internal(set) var departing: [String: UInt64] = [:]
@@ -55,19 +57,27 @@ package final class Programmer {
     departing = [:]
     for (_, entry) in previous.sorted(by: { $0.key < $1.key }) { depart(entry, &departures) }
     let scope = Scope.everything(mirror, ledger).sparing(kept, settings)
-    if let fault = try executor.perform(Delta(from: mirror, to: ledger, within: scope))[""] { throw fault }
+    var faults = try executor.perform(Delta(from: mirror, to: ledger, within: scope))
+    if let fault = faults[""] { throw fault }
     previous = [:]
     isLoading = false
     isLoaded = true
+    isBehind = false
     unsettled = Scope()
     executor.adoptDrain(ledger)
-    try leave(departing.keys, atOnce: true)
+    try leave(takeHasty(&faults, departing.keys))
+    noteUndone(faults, scope)
+    leaveIdle(departing.keys)
   }
 
   // MARK: Changes
 
   package func apply(_ changes: [Change], failed: (String, BackendFault) -> Void) throws(BackendFault) {
     if executor.isStale, !changes.isEmpty { try heal() }
+    try applyPortions(changes, failed)
+  }
+
+  private func applyPortions(_ changes: [Change], _ failed: (String, BackendFault) -> Void) throws(BackendFault) {
     let portions = Portions.split(changes, size: Self.portion) { port in
       ledger.servers.isEmpty ? [] : footprint(port).frontends.compactMap { ledger.servers[.address($0)]?.owner }
     }
@@ -87,19 +97,17 @@ package final class Programmer {
     do throws(BackendFault) {
       scope = try enter(changes, &old, failed)
       var faults = try converge(scope)
-      // Who cannot go in peace goes at once.
-      let hasty = departing.keys.filter { departingBefore[$0] == nil && faults.removeValue(forKey: $0) != nil }
-      try leave(hasty.sorted().compactMap { ledger.entries[$0] })
+      try leave(takeHasty(&faults, departing.keys.filter { departingBefore[$0] == nil }))
       for key in try restore(faults, old, failed) { departing[key] = departingBefore[key] }
     } catch {
       ledger.restore(old)
       marks = marksBefore
       departing = departingBefore
-      unsettled = unsettled.merging(scope)
+      noteLost(scope)
       throw error
     }
     for key in old.keys where ledger.entries[key]?.port.needsMark != true { marks.release(key) }
-    try leave(departing.keys.filter { departingBefore[$0] == nil }, atOnce: true)
+    leaveIdle(departing.keys.filter { departingBefore[$0] == nil })
   }
 
   /// Enters changes into the books. All step back first, so that one may take what another leaves.
@@ -178,26 +186,34 @@ package final class Programmer {
 
   // MARK: Addresses of the node, and time
 
-  /// Node ports and what is bound follow the node's addresses.
-  package func takeNodeAddresses(_ addresses: Set<Address>) throws(BackendFault) {
-    guard addresses != nodeAddresses else { return }
+  /// Node ports and what is bound follow the node's addresses. What fails stays where it is, and is tried again by the next call.
+  package func takeNodeAddresses(_ addresses: Set<Address>, failed: (String, BackendFault) -> Void) throws(BackendFault) {
+    guard addresses != nodeAddresses || isBehind else { return }
     nodeAddresses = addresses
-    var scope = Scope()
-    for (key, entry) in ledger.entries {
-      var footprint = footprint(entry.port, mark: marks[key])
-      if departing[key] != nil { footprint = footprint.emptied }
-      if footprint == entry.footprint { continue }
-      scope.insert(entry.footprint, for: key)
-      scope.insert(footprint, for: key)
-      ledger.set(Ledger.Entry(port: entry.port, footprint: footprint))
+    isBehind = true
+    // What departs is there only for who is connected.
+    let moved = ledger.entries.filter { key, entry in
+      departing[key] == nil && footprint(entry.port, mark: marks[key]) != entry.footprint
     }
-    for (key, fault) in try converge(scope) { log("\(key): \(fault)") }
+    var isDone = true
+    // Of two that come for the same the first gets it: not a node port what another has at the address already.
+    let sorted = moved.values.map(\.port).sorted { ($0.hasNodePort ? 1 : 0, $0.key) < ($1.hasNodePort ? 1 : 0, $1.key) }
+    try applyPortions(sorted.map { .upsert($0) }) { key, fault in
+      isDone = false
+      failed(key, fault)
+    }
+    isBehind = !isDone
   }
 
   /// Removes real servers that have been drained.
   package func workOff() throws(BackendFault) {
     try executor.workOff(ledger)
-    if !isLoading { try leave(departing.keys, atOnce: false) }
+    if !isLoading { try leaveDrained() }
+  }
+
+  /// Makes good what a lost answer or a failure left in doubt, without waiting for the next change.
+  package func settle() throws(BackendFault) {
+    if executor.isStale, isLoaded, !isLoading { try heal() }
   }
 
   // MARK: Steps
@@ -207,7 +223,11 @@ package final class Programmer {
   /// Takes note of what was not done.
   func noteUndone(_ faults: [String: BackendFault], _ scope: Scope) {
     for (key, fault) in faults { log("\(key): \(fault)") }
-    if faults.isEmpty { return }
+    if !faults.isEmpty { noteLost(scope) }
+  }
+
+  /// It is not known what was done.
+  func noteLost(_ scope: Scope) {
     executor.isStale = true
     unsettled = unsettled.merging(scope)
   }
@@ -224,7 +244,7 @@ package final class Programmer {
     let faults = try executor.perform(Delta(from: mirror, to: ledger, within: scope))
     for (key, fault) in faults { log("\(key): \(fault)") }
     if faults.isEmpty, !isLoading { unsettled = Scope() }
-    try takeNodeAddresses(fresh)
+    try takeNodeAddresses(fresh) { log("\($0): \($1)") }
   }
 
   /// Takes the steps from what is to what shall be; where the kernel is not what we thought, looks and does it once more.

@@ -65,7 +65,7 @@ private struct Writer {
   /// What a pod of this node comes from, for `-A`; nil: that is not known.
   private func pod(not: Bool = false) -> String? {
     let sign = not ? "! " : ""
-    return switch settings.detection {
+    return switch settings.detection(of: family) {
     case .none: nil
     case .networks: match(.pods, "src", not: not)
     case .interface(let name): "\(sign)-i \(name)"
@@ -92,7 +92,7 @@ private struct Writer {
 
   var natOutput: [String] {
     ["-m mark \(nearMark) -j RETURN", "\(match(.masqueradeAlways, "dst,dst")) \(setMark)"]
-      + (settings.detection == .none ? [] : ["\(match(.masqueradeOutside, "dst,dst")) \(setMark)"])
+      + (settings.detection(of: family) == .none ? [] : ["\(match(.masqueradeOutside, "dst,dst")) \(setMark)"])
   }
 
   /// The node reaches an address of the dummy interface from that same address: with it nobody could answer.

@@ -25,6 +25,13 @@ package struct Settings: Sendable, Equatable {
   package var tcpFinTimeout: UInt32 = 0
   package var udpTimeout: UInt32 = 0
 
+  /// As one family has it: networks of the other say nothing of its pods.
+  package func detection(of family: Family) -> LocalDetection {
+    guard case .networks(let networks) = detection else { return detection }
+    let ours = networks.filter { $0.family == family }
+    return ours.isEmpty ? .none : .networks(ours)
+  }
+
   package var podNetworks: [Network] {
     if case .networks(let networks) = detection { networks } else { [] }
   }

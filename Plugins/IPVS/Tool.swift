@@ -17,8 +17,12 @@ package enum Tool {
     defer { close(reading) }
     let source = try temporary(input)
     defer { close(source) }
+    // Not together with what it prints: iptables-save prints in blocks, and its warning that legacy tables are present too
+    // would stand in the middle of a rule.
+    let complaints = try temporary()
+    defer { close(complaints) }
     var child = pid_t()
-    let started = spawn(words, source, writing, &child)
+    let started = spawn(words, source, writing, complaints, &child)
     close(writing)
     guard started == 0 else {
       let fix = started == ENOENT ? "; install iptables" : ""
@@ -32,22 +36,23 @@ package enum Tool {
     guard isDone else { throw BackendFault(.retry, "\(name): killed since it took more than \(patience) s", errno: ETIMEDOUT) }
     guard status == 0 else {
       let code = status & 0x7f == 0 ? "status \(status >> 8 & 0xff)" : "signal \(status & 0x7f)"
-      let words = text.split(separator: "\n").prefix(3).joined(separator: "; ")
+      let complaint = contents(of: complaints)
+      let words = (complaint.isEmpty ? text : complaint).split(separator: "\n").prefix(3).joined(separator: "; ")
       // What iptables says of another who holds the lock, and of a ruleset that changed under it.
-      let isTransient = text.contains("xtables lock") || text.contains("Resource temporarily unavailable")
-      let isDenied = text.contains("Permission denied") || text.contains("Operation not permitted")
+      let isTransient = complaint.contains("xtables lock") || complaint.contains("Resource temporarily unavailable")
+      let isDenied = complaint.contains("Permission denied") || complaint.contains("Operation not permitted")
       throw BackendFault(isDenied ? .denied : isTransient ? .retry : .internal, "\(name): \(code): \(words)")
     }
     return text
   }
 
-  private static func spawn(_ words: [String], _ input: Int32, _ output: Int32, _ child: inout pid_t) -> Int32 {
+  private static func spawn(_ words: [String], _ input: Int32, _ output: Int32, _ complaints: Int32, _ child: inout pid_t) -> Int32 {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_adddup2(&actions, input, 0)
     posix_spawn_file_actions_adddup2(&actions, output, 1)
-    posix_spawn_file_actions_adddup2(&actions, output, 2)
+    posix_spawn_file_actions_adddup2(&actions, complaints, 2)
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -80,6 +85,19 @@ package enum Tool {
     }
   }
 
+  private static func temporary() throws(BackendFault) -> Int32 {
+    let file = memfd_create("swiftlet-ipvs", SWL_MFD_CLOEXEC)
+    guard file >= 0 else { throw Failure.fault("make a temporary file", errno: errno) }
+    return file
+  }
+
+  /// As much of it as an error needs.
+  private static func contents(of file: Int32) -> String {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = pread(file, &buffer, buffer.count, 0)
+    return String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
+  }
+
   /// An open file without a name: a pipe would fill up and block us.
   private static func temporary(_ text: String) throws(BackendFault) -> Int32 {
     if text.isEmpty {
@@ -87,8 +105,7 @@ package enum Tool {
       guard file >= 0 else { throw Failure.fault("open /dev/null", errno: errno) }
       return file
     }
-    let file = memfd_create("swiftlet-ipvs", SWL_MFD_CLOEXEC)
-    guard file >= 0 else { throw Failure.fault("make a temporary file", errno: errno) }
+    let file = try temporary()
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }

@@ -10,6 +10,8 @@ package final class NFTablesBackend: ProxyPlugin {
   private let listen: Listening?
   private(set) var programmer: Programmer?
   private(set) var watch: Watch?
+  /// While a load is under way.
+  private var quiet: Quiet?
 
   package convenience init(host: HostServices, configuration: [String: String]) throws(BackendFault) {
     try self.init(
@@ -60,7 +62,11 @@ package final class NFTablesBackend: ProxyPlugin {
 
   package func sync(_ batch: ProxyBatchView, failed: (String, BackendFault) -> Void) throws(BackendFault) {
     guard let programmer else { throw BackendFault(.invalid, "sync before start") }
-    if batch.isReset { try programmer.beginLoad() }
+    if batch.isReset {
+      try watch?.listen(false)
+      quiet = Quiet(programmer.connection)
+      try programmer.beginLoad()
+    }
     guard programmer.isLoading || programmer.isLoaded else {
       throw BackendFault(.retry, "generation \(batch.generation): a full load has to come first")
     }
@@ -71,7 +77,14 @@ package final class NFTablesBackend: ProxyPlugin {
     }
     let changes = Self.changes(batch, programmer.tables) { programmer.refuse($0, $1, report) }
     try programmer.apply(changes, failed: report)
-    if batch.isComplete { try programmer.completeLoad() }
+    if batch.isComplete {
+      try programmer.completeLoad()
+      try watch?.listen(true)
+      if watch != nil, quiet?.wasDisturbed(programmer.connection) ?? true {
+        host.log(.debug, "somebody else changed nf_tables during the load; comparing")
+        try programmer.restore()
+      }
+    }
   }
 
   /// What a batch asks for. A key that is removed and set in one batch is set; one set twice is set as the last one says.

@@ -1,12 +1,38 @@
 import CNetfilter
 import Glibc
 
-/// The bytes of one netfilter batch as they grow: begin, messages, end. Owns its memory.
-package final class BatchBytes {
-  /// Space kept free for one message: libnftnl writes without looking, and ends a list of elements below 64 KiB.
-  private static let headroom = 1 << 18
+/// Where a batch is written; kept from one batch to the next, since memory of this size comes from the kernel page by page.
+package final class BatchMemory {
+  /// Space kept free for one message: libnftnl writes without looking, and ends a list below 64 KiB.
+  fileprivate static let headroom = 1 << 17
+  /// What a transaction needs that is as large as they get. More than that is given back.
+  private static let kept = 1 << 20
 
-  private var memory: UnsafeMutableRawBufferPointer
+  fileprivate private(set) var bytes: UnsafeMutableRawBufferPointer
+
+  package init() { bytes = .allocate(byteCount: Self.headroom, alignment: 16) }
+
+  deinit { bytes.deallocate() }
+
+  /// Keeps what stands in the first `count` bytes.
+  fileprivate func grow(keeping count: Int) {
+    let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count * 2 + Self.headroom, alignment: 16)
+    larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(count)))
+    bytes.deallocate()
+    bytes = larger
+  }
+
+  fileprivate func shrink() {
+    guard bytes.count > Self.kept else { return }
+    bytes.deallocate()
+    bytes = .allocate(byteCount: Self.headroom, alignment: 16)
+  }
+}
+
+/// The bytes of one netfilter batch as they grow: begin, messages, end. They stand in the memory until the next batch is begun.
+package final class BatchBytes {
+  private let store: BatchMemory
+  private var memory: UnsafeMutableRawBufferPointer { store.bytes }
   package private(set) var count = 0
   package private(set) var firstSequence: UInt32
   private var nextSequence: UInt32
@@ -14,13 +40,12 @@ package final class BatchBytes {
   /// For each netlink message behind the begin, in order of sequence numbers: which `Message` it came from.
   package private(set) var origins: [Int] = []
 
-  package init(sequence: UInt32) {
-    memory = .allocate(byteCount: Self.headroom, alignment: 16)
+  package init(sequence: UInt32, in store: BatchMemory = BatchMemory()) {
+    self.store = store
+    store.shrink()
     firstSequence = sequence
     nextSequence = sequence
   }
-
-  deinit { memory.deallocate() }
 
   package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory.prefix(count)) }
   package var lastSequence: UInt32 { nextSequence &- 1 }
@@ -61,12 +86,7 @@ package final class BatchBytes {
   }
 
   private func reserve() -> UnsafeMutableRawPointer? {
-    if memory.count - count < Self.headroom {
-      let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: memory.count * 2 + Self.headroom, alignment: 16)
-      larger.copyMemory(from: bytes)
-      memory.deallocate()
-      memory = larger
-    }
+    if memory.count - count < BatchMemory.headroom { store.grow(keeping: count) }
     guard let base = memory.baseAddress else { return nil }
     memset(base + count, 0, MemoryLayout<nlmsghdr>.size)
     return base + count

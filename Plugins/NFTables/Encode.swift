@@ -11,8 +11,10 @@ package struct Encoder {
   }
 
   /// - Parameter commit: false makes a batch the kernel only checks.
-  package static func batch(_ messages: [Message], layouts: [Family: Layout], sequence: UInt32, commit: Bool = true) -> BatchBytes {
-    let bytes = BatchBytes(sequence: sequence)
+  package static func batch(
+    _ messages: [Message], layouts: [Family: Layout], sequence: UInt32, commit: Bool = true, in memory: BatchMemory = BatchMemory()
+  ) -> BatchBytes {
+    let bytes = BatchBytes(sequence: sequence, in: memory)
     let encoder = Encoder(bytes, layouts)
     bytes.begin()
     for (index, message) in messages.enumerated() { encoder.encode(message, index) }
@@ -117,21 +119,29 @@ package struct Encoder {
   private func encodeElements(
     _ family: Family, _ map: MapKind, _ elements: [Element], _ type: nf_tables_msg_types, _ flags: Int32, _ origin: Int
   ) {
-    guard let set = nftnl_set_alloc() else { return }
-    defer { nftnl_set_free(set) }
-    nftnl_set_set_str(set, attribute(NFTNL_SET_TABLE), Layout.table)
-    nftnl_set_set_str(set, attribute(NFTNL_SET_NAME), map.name)
-    for element in elements {
-      if let object = element.object(family, map, withValue: type == NFT_MSG_NEWSETELEM) { nftnl_set_elem_add(set, object) }
-    }
-    guard let iterator = nftnl_set_elems_iter_create(set) else { return }
-    defer { nftnl_set_elems_iter_destroy(iterator) }
-    var more = true
-    while more {
+    var rest = elements[...]
+    while !rest.isEmpty {
       bytes.message(type.rawValue, family, flags: UInt32(flags), origin: origin) {
-        more = nftnl_set_elems_nlmsg_build_payload_iter($0, iterator) > 0
+        rest = Self.append(rest, to: $0, family, map, withValue: type == NFT_MSG_NEWSETELEM)
       }
     }
+  }
+
+  /// Writes the list of elements a message is about, as many as fit.
+  /// - Returns: those that did not.
+  static func append(
+    _ elements: ArraySlice<Element>, to message: UnsafeMutablePointer<nlmsghdr>, _ family: Family, _ map: MapKind, withValue: Bool
+  ) -> ArraySlice<Element> {
+    mnl_attr_put_strz(message, UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), Layout.table)
+    mnl_attr_put_strz(message, UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), map.name)
+    let list = mnl_attr_nest_start(message, UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue))
+    defer { mnl_attr_nest_end(message, list) }
+    let begin = message.pointee.nlmsg_len
+    for (index, element) in zip(elements.indices, elements) {
+      if message.pointee.nlmsg_len - begin > UInt32(UInt16.max) - UInt32(Element.spaciousBytes) { return elements[index...] }
+      element.append(to: message, family, map, withValue: withValue)
+    }
+    return []
   }
 }
 

@@ -1,30 +1,45 @@
 import CNetfilter
 
 extension Element {
-  /// The element as a libnftnl object, owned by the caller until it is added to a set.
-  func object(_ family: Family, _ map: MapKind, withValue: Bool) -> OpaquePointer? {
-    guard let object = nftnl_set_elem_alloc() else { return nil }
+  /// No element takes more of a message: two keys of 12 words, and a chain's name.
+  static let spaciousBytes = 512
+
+  /// Appends the element to the list that is being written. By libmnl, as libnftnl's objects, one for each element, took most of
+  /// the time of a full load.
+  func append(to message: UnsafeMutablePointer<nlmsghdr>, _ family: Family, _ map: MapKind, withValue: Bool) {
+    let nest = mnl_attr_nest_start(message, UInt16(NFTA_LIST_ELEM.rawValue))
     withUnsafeTemporaryAllocation(byteCount: 64, alignment: 8) { scratch in
-      let key = write(map.key, family, asKey: true, to: scratch)
-      _ = nftnl_set_elem_set(object, attribute(NFTNL_SET_ELEM_KEY), scratch.baseAddress, UInt32(clamping: key))
+      Self.data(NFTA_SET_ELEM_KEY, scratch, write(map.key, family, asKey: true, to: scratch), message)
       if map.isInterval {
-        let end = write(map.key, family, asKey: true, isEnd: true, to: scratch)
-        _ = nftnl_set_elem_set(object, attribute(NFTNL_SET_ELEM_KEY_END), scratch.baseAddress, UInt32(clamping: end))
+        Self.data(NFTA_SET_ELEM_KEY_END, scratch, write(map.key, family, asKey: true, isEnd: true, to: scratch), message)
       }
       guard withValue else { return }
       switch map.value {
       case .none: break
-      case .verdict:
-        // From a place of affinity that lost its endpoint the packet comes back.
-        let verdict = serviceClass.slot == nil ? NFT_GOTO : NFT_JUMP
-        nftnl_set_elem_set_u32(object, attribute(NFTNL_SET_ELEM_VERDICT), UInt32(bitPattern: verdict.rawValue))
-        _ = nftnl_set_elem_set_str(object, attribute(NFTNL_SET_ELEM_CHAIN), reference.chain)
-      case .parts(let parts):
-        let value = write(parts, family, asKey: false, to: scratch)
-        _ = nftnl_set_elem_set(object, attribute(NFTNL_SET_ELEM_DATA), scratch.baseAddress, UInt32(clamping: value))
+      case .verdict: verdict(message)
+      case .parts(let parts): Self.data(NFTA_SET_ELEM_DATA, scratch, write(parts, family, asKey: false, to: scratch), message)
       }
     }
-    return object
+    mnl_attr_nest_end(message, nest)
+  }
+
+  private static func data(
+    _ attribute: nft_set_elem_attributes, _ bytes: UnsafeMutableRawBufferPointer, _ count: Int, _ message: UnsafeMutablePointer<nlmsghdr>
+  ) {
+    let nest = mnl_attr_nest_start(message, UInt16(attribute.rawValue))
+    mnl_attr_put(message, UInt16(NFTA_DATA_VALUE.rawValue), count, bytes.baseAddress)
+    mnl_attr_nest_end(message, nest)
+  }
+
+  private func verdict(_ message: UnsafeMutablePointer<nlmsghdr>) {
+    // From a place of affinity that lost its endpoint the packet comes back.
+    let code = serviceClass.slot == nil ? NFT_GOTO : NFT_JUMP
+    let value = mnl_attr_nest_start(message, UInt16(NFTA_SET_ELEM_DATA.rawValue))
+    let verdict = mnl_attr_nest_start(message, UInt16(NFTA_DATA_VERDICT.rawValue))
+    mnl_attr_put_u32(message, UInt16(NFTA_VERDICT_CODE.rawValue), UInt32(bitPattern: code.rawValue).bigEndian)
+    mnl_attr_put_strz(message, UInt16(NFTA_VERDICT_CHAIN.rawValue), reference.chain)
+    mnl_attr_nest_end(message, verdict)
+    mnl_attr_nest_end(message, value)
   }
 
   /// Lays the parts out as registers hold them: each from a word's first byte on, the rest of its words zero.

@@ -36,13 +36,22 @@ extension NetlinkReply {
 
   /// The string in a top-level attribute behind the nfgenmsg.
   package func text(of wanted: UInt16) -> String? {
+    attribute(wanted).map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  }
+
+  /// The number in network order in such an attribute.
+  package func word(of wanted: UInt16) -> UInt32? {
+    attribute(wanted).flatMap { $0.count >= 4 ? UInt32(bigEndian: $0.loadUnaligned(as: UInt32.self)) : nil }
+  }
+
+  private func attribute(_ wanted: UInt16) -> UnsafeRawBufferPointer? {
     let bytes = payload
     var offset = 4
     while offset + 4 <= bytes.count {
       let length = Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
       let type = bytes.loadUnaligned(fromByteOffset: offset + 2, as: UInt16.self) & 0x3fff
       guard length >= 4, offset + length <= bytes.count else { return nil }
-      if type == wanted { return String(decoding: bytes[(offset + 4)..<(offset + length)].prefix { $0 != 0 }, as: UTF8.self) }
+      if type == wanted { return UnsafeRawBufferPointer(rebasing: bytes[(offset + 4)..<(offset + length)]) }
       offset += (length + 3) & ~3
     }
     return nil

@@ -7,6 +7,8 @@ package protocol EventSource: AnyObject {
   var descriptor: Int32 { get }
   /// Receives one datagram; nil when there is none at the moment. ENOBUFS: some were lost.
   func receive(into buffer: UnsafeMutableRawBufferPointer) throws(TransportFault) -> Int?
+  /// Whether the kernel writes notifications for us at all.
+  func listen(_ isListening: Bool) throws(TransportFault)
 }
 
 /// The kernel's notifications. Opens in the network namespace of the thread that makes it and stays there.
@@ -20,9 +22,10 @@ package final class EventSocket: EventSource {
     }
     socket = opened
     // The filter comes before the group, so that nothing passes without it.
-    guard attachLargest(ownPort), mnl_socket_bind(opened, 0, MNL_SOCKET_AUTOPID) == 0, join() else {
+    guard attachLargest(ownPort), mnl_socket_bind(opened, 0, MNL_SOCKET_AUTOPID) == 0 else {
       throw TransportFault(.open, errno: Glibc.errno)
     }
+    try listen(true)
   }
 
   deinit { mnl_socket_close(socket) }
@@ -41,9 +44,12 @@ package final class EventSocket: EventSource {
     }
   }
 
-  private func join() -> Bool {
+  package func listen(_ isListening: Bool) throws(TransportFault) {
     var group = NFNLGRP_NFTABLES.rawValue
-    return mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, socklen_t(MemoryLayout<UInt32>.size)) == 0
+    let option = isListening ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP
+    guard mnl_socket_setsockopt(socket, option, &group, socklen_t(MemoryLayout<UInt32>.size)) == 0 else {
+      throw TransportFault(.open, errno: Glibc.errno)
+    }
   }
 
   /// The kernel counts a filter against net.core.optmem_max, which was 20 KiB before 6.7 (kernel 6.1 refuses the whole walk with

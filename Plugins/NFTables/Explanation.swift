@@ -19,8 +19,8 @@ struct Explanation {
       delta.append(key, from: nil, to: frontend)
       frontend.forEachReference(key) { if !references.contains($0) { references.append($0) } }
     }
-    delta.added[.hairpin] = record.hairpins.map { Element($0, $0) }
-    for reference in references { delta.added[reference.map, default: []].append(Element(reference)) }
+    delta.added.append(record.hairpins.map { Element($0, $0) }, to: .hairpin)
+    for reference in references { delta.added.append(Element(reference), to: reference.map) }
 
     var text = TableText(family)
     for map in MapKind.allCases {

@@ -37,24 +37,24 @@ package struct Grouping {
       guard let key = change.serviceKey, let record = tables[change.family]?.services[key] else { continue }
       for frontend in record.frontends { released[Place(family: change.family, key: frontend)] = index }
     }
-    var claimed: [Place: (index: Int, key: String)] = [:]
+    var claimed: [Place: Int] = [:]
+    claimed.reserveCapacity(changes.count)
     var conflicts: [Int: BackendFault] = [:]
     for (index, change) in changes.enumerated() where !excluded.contains(index) {
       guard case .upsert(let port) = change, let table = tables[port.family] else { continue }
       for (key, _) in port.frontends {
         let place = Place(family: port.family, key: key)
         let holder = table.frontends[key]?.owner
-        if let other = claimed[place] {
+        if let other = claimed.updateValue(index, forKey: place) {
+          let rival = changes[safe: other]?.serviceKey ?? ""
           // Whoever holds it already keeps it, else the first one gets it.
           if holder == port.key {
-            conflicts[other.index] = fault(other.key, key, port.family, heldBy: port.key)
-            claimed[place] = (index, port.key)
+            conflicts[other] = fault(rival, key, port.family, heldBy: port.key)
           } else {
-            conflicts[index] = fault(port.key, key, port.family, heldBy: other.key)
+            claimed[place] = other
+            conflicts[index] = fault(port.key, key, port.family, heldBy: rival)
             break
           }
-        } else {
-          claimed[place] = (index, port.key)
         }
         guard let holder, holder != port.key else { continue }
         if let releasing = released[place] {

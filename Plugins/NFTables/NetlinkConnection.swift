@@ -24,6 +24,9 @@ package struct Refusal: Equatable, Sendable {
 package final class NetlinkConnection {
   private let transport: any NetlinkTransport
   private let buffer: UnsafeMutableRawBufferPointer
+  private let memory = BatchMemory()
+  /// Transactions the kernel has committed.
+  package private(set) var commits: UInt32 = 0
   private var sequence: UInt32
   /// The longest answer the kernel makes is 32 KiB for a dump.
   private static let bufferSize = 1 << 17
@@ -42,7 +45,7 @@ package final class NetlinkConnection {
   /// - Parameter commit: false has the kernel check them only; `.committed` then means that they would work.
   package func exchange(_ messages: [Message], layouts: [Family: Layout], commit: Bool = true) -> BatchOutcome {
     if messages.isEmpty { return .committed }
-    let batch = Encoder.batch(messages, layouts: layouts, sequence: sequence, commit: commit)
+    let batch = Encoder.batch(messages, layouts: layouts, sequence: sequence, commit: commit, in: memory)
     sequence = batch.lastSequence &+ 1
     do throws(TransportFault) {
       try transport.send(batch.bytes)
@@ -50,7 +53,9 @@ package final class NetlinkConnection {
       // What was not sent has no effect.
       return .refused([Refusal(errno: error.errno, words: error.text, message: nil)])
     }
-    return collect(batch)
+    let outcome = collect(batch)
+    if commit, case .committed = outcome { commits &+= 1 }
+    return outcome
   }
 
   /// The last message is acknowledged in any case, a refusal of the whole batch comes under the sequence number of its begin.
@@ -87,7 +92,7 @@ package final class NetlinkConnection {
     _ type: nf_tables_msg_types, _ family: Family, isDump: Bool = true, _ build: (UnsafeMutablePointer<nlmsghdr>) -> Void = { _ in },
     _ item: (UnsafePointer<nlmsghdr>) -> Void
   ) -> DumpOutcome {
-    let request = BatchBytes(sequence: sequence)
+    let request = BatchBytes(sequence: sequence, in: memory)
     let number = sequence
     sequence &+= 1
     request.message(type.rawValue, family, flags: UInt32(isDump ? NLM_F_DUMP : NLM_F_ACK), origin: 0, build)

@@ -147,15 +147,8 @@ package struct Readback {
   package func elements(
     _ family: Family, _ map: MapKind, keys: [Element]? = nil, _ body: (KernelElement) -> Void
   ) throws(BackendFault) -> NetlinkConnection.DumpOutcome {
-    guard let query = nftnl_set_alloc() else { throw Self.outOfMemory }
-    defer { nftnl_set_free(query) }
-    nftnl_set_set_str(query, attribute(NFTNL_SET_TABLE), Layout.table)
-    nftnl_set_set_str(query, attribute(NFTNL_SET_NAME), map.name)
-    for key in keys ?? [] {
-      if let object = key.object(family, map, withValue: false) { nftnl_set_elem_add(query, object) }
-    }
     let outcome = connection.get(NFT_MSG_GETSETELEM, family, isDump: keys == nil) {
-      nftnl_set_elems_nlmsg_build_payload($0, query)
+      _ = Encoder.append((keys ?? [])[...], to: $0, family, map, withValue: false)
     } _: {
       guard let object = nftnl_set_alloc() else { return }
       defer { nftnl_set_free(object) }

@@ -8,9 +8,9 @@ package struct TableDelta: Sendable {
   package var oldHairpins: [Address] = []
   /// Elements that keep their key and get another value: an element cannot be changed, so it is deleted and added in one
   /// transaction, which packets see as one step.
-  package var replaced: [MapKind: [Element]] = [:]
-  package var added: [MapKind: [Element]] = [:]
-  package var removed: [MapKind: [Element]] = [:]
+  package var replaced = ElementLists()
+  package var added = ElementLists()
+  package var removed = ElementLists()
 
   /// What the front ends concerned are afterwards; nil: gone.
   package var settled: [(key: FrontendKey, state: FrontendState?)] = []
@@ -18,7 +18,7 @@ package struct TableDelta: Sendable {
   package init(_ family: Family) { self.family = family }
 
   package var isEmpty: Bool { newHairpins.isEmpty && oldHairpins.isEmpty && replaced.isEmpty && added.isEmpty && removed.isEmpty }
-  package var weight: Int { [replaced, added, removed].reduce(0) { $0 + $1.values.reduce(0) { $0 + $1.count } } }
+  package var weight: Int { replaced.count + added.count + removed.count }
 
   /// Adds what turns one state of a front end into another; nil is "not there".
   package mutating func append(_ key: FrontendKey, from old: FrontendState?, to new: FrontendState?) {
@@ -42,9 +42,9 @@ package struct TableDelta: Sendable {
 
   private mutating func change(_ map: MapKind, _ old: Element?, _ new: Element?) {
     if let old {
-      if new == nil { removed[map, default: []].append(old) } else { replaced[map, default: []].append(old) }
+      if new == nil { removed.append(old, to: map) } else { replaced.append(old, to: map) }
     }
-    if let new { added[map, default: []].append(new) }
+    if let new { added.append(new, to: map) }
   }
 
   private mutating func appendEndpoints(_ key: FrontendKey, _ old: [Endpoint], _ new: [Endpoint], from first: Int) {
@@ -92,9 +92,9 @@ package struct TableDelta: Sendable {
     let map = MapKind.sourceRanges(isNodePort: key.isNodePort)
     let gone = old.filter { !new.contains($0) }.map { Element(key, from: $0) }
     if !gone.isEmpty {
-      if new.isEmpty { removed[map, default: []] += gone } else { replaced[map, default: []] += gone }
+      if new.isEmpty { removed.append(gone, to: map) } else { replaced.append(gone, to: map) }
     }
-    for range in new where !old.contains(range) { added[map, default: []].append(Element(key, from: range)) }
+    for range in new where !old.contains(range) { added.append(Element(key, from: range), to: map) }
   }
 
   /// Made anew whenever the class is, so that all counts of a front end start together.

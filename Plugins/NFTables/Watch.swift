@@ -20,6 +20,13 @@ package final class Watch {
 
   package var descriptor: Int32 { events.descriptor }
 
+  /// Before and after long work of our own: the kernel writes a notification for each element as long as anybody listens, which was
+  /// a tenth of the time of a full load. Whoever changes something meanwhile is not heard of; the number of the ruleset's generation
+  /// tells that it happened.
+  package func listen(_ isListening: Bool) throws(BackendFault) {
+    do throws(TransportFault) { try events.listen(isListening) } catch { throw Failure.fault("listen for changes of nf_tables", error) }
+  }
+
   package struct Finding: Equatable {
     /// Each once, in order.
     package var events: [String] = []

@@ -58,11 +58,12 @@ struct ConfigurationFilesTests {
 
   @Test func proxySettingsWithoutEffectAreWarnings() throws {
     let (settings, warnings) = try load(
-      proxy("portRange: 1-2\nmode: nftables\ndetectLocalMode: NodeCIDR\nnftables: {minSyncPeriod: 1s}\n"))
+      proxy("portRange: 1-2\nmode: nftables\ndetectLocalMode: NodeCIDR\nnftables: {minSyncPeriod: 1s}\nconfigSyncPeriod: 15m\n"))
     #expect(warnings.contains { $0.contains("portRange") })
     let own = settings.proxyWarnings(nodeAddresses: [])
     #expect(own.contains { $0.contains("NodeCIDR") && $0.contains("--cluster-cidr") })
     #expect(own.contains { $0.contains("minSyncPeriod has no effect") })
+    #expect(own.contains { $0.contains("configSyncPeriod has no effect") })
   }
 
   @Test func primaryNodePortsAnswerOnTheNodesFirstAddresses() throws {
@@ -91,7 +92,10 @@ struct ConfigurationFilesTests {
 
   @Test func emptyValuesMeanNotGiven() throws {
     let (settings, warnings) = try load(kubelet("staticPodPath: \"\"\ncontainerRuntimeEndpoint: \"\"\n") + "---\n" + proxy("mode: \"\"\n"))
-    #expect(settings == Settings())
+    var expected = Settings()
+    // That there was a document is known all the same.
+    expected.hasKubeProxyConfiguration = true
+    #expect(settings == expected)
     #expect(warnings.isEmpty)
   }
 
@@ -102,5 +106,7 @@ struct ConfigurationFilesTests {
   @Test func logSettingsAreUpstreams() throws {
     let (settings, _) = try load(kubelet("logging: {format: json, verbosity: 4}\n"))
     #expect(settings.logFormat == .json && settings.logLevel == .debug)
+    let (other, _) = try load(proxy("logging: {format: json, verbosity: 5}\n"))
+    #expect(other.logFormat == .json && other.logLevel == .debug)
   }
 }

@@ -48,7 +48,7 @@ struct HelpTests {
       "--pod-bridge-interface", "--pod-interface-name-prefix", "--ipvs-scheduler", "--ipvs-strict-arp", "--ipvs-exclude-cidrs",
       "--ipvs-tcp-timeout", "--ipvs-tcpfin-timeout", "--ipvs-udp-timeout", "--conntrack-max-per-core", "--conntrack-min",
       "--conntrack-tcp-timeout-established", "--conntrack-tcp-timeout-close-wait", "--conntrack-udp-timeout",
-      "--conntrack-udp-timeout-stream", "--conntrack-tcp-be-liberal", "--metrics-bind-address", "--pods", "--take-over",
+      "--conntrack-udp-timeout-stream", "--conntrack-tcp-be-liberal", "--metrics-bind-address", "--bind-address", "--pods", "--take-over",
     ] {
       #expect(help.contains("\(flag) <"), "\(flag)")
     }

@@ -3,22 +3,26 @@ import KubeModel
 import Logging
 import NIOHTTP1
 import NIOPosix
+import PodAgent
 import Testing
 import swiftlet
 
 /// The daemon's socket from both ends.
 struct LocalSocketTests {
-  private func service(_ path: String, answer: @escaping @Sendable (String) async -> HTTPAnswer) -> HTTPService {
+  private func service(
+    _ path: String, methods: HTTPService.Methods = .getOnly, answer: @escaping @Sendable (String) async -> HTTPAnswer
+  ) -> HTTPService {
     HTTPService(
       name: "local socket", place: .unix(path), group: MultiThreadedEventLoopGroup.singleton,
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, answer: answer)
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, methods: methods, answer: answer)
   }
 
   /// Serves for the length of the body, then checks that nothing is left.
   private func serving(
-    _ path: String, answer: @escaping @Sendable (String) async -> HTTPAnswer, _ body: (LocalClient) async throws -> Void
+    _ path: String, methods: HTTPService.Methods = .getOnly, answer: @escaping @Sendable (String) async -> HTTPAnswer,
+    _ body: (LocalClient) async throws -> Void
   ) async throws {
-    let service = service(path, answer: answer)
+    let service = service(path, methods: methods, answer: answer)
     let run = Task { try await service.run() }
     #expect(await eventually { mode(path).map { $0 & 0o777 } == 0o600 })
     let result: Result<Void, any Error>
@@ -111,10 +115,26 @@ struct LocalSocketTests {
     try await serving(path) { _ in
       .json("1")
     } _: { _ in
-      let reply = try exchange(path, "DELETE /v1/pods HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+      let reply = try await exchange(path, "DELETE /v1/pods HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
       #expect(reply.hasPrefix("HTTP/1.1 405 Method Not Allowed\r\n"))
-      let rubbish = try exchange(path, "\u{1}\u{2}rubbish\r\n\r\n")
+      let rubbish = try await exchange(path, "\u{1}\u{2}rubbish\r\n\r\n")
       #expect(rubbish.isEmpty || rubbish.hasPrefix("HTTP/1.1 400"))
+    }
+  }
+
+  /// Balancers probe by HEAD too.
+  @Test func healthPortsTakeEveryMethodAndSendNoBodyToHEAD() async throws {
+    let directory = try TemporaryDirectory()
+    let path = "\(directory.path)/s.sock"
+    try await serving(path, methods: .all) { _ in
+      .text(.serviceUnavailable, "ill")
+    } _: { _ in
+      for method in ["POST", "OPTIONS", "PUT"] {
+        let reply = try await exchange(path, "\(method) /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        #expect(reply.hasPrefix("HTTP/1.1 503 ") && reply.hasSuffix("\r\n\r\nill"), "\(method): \(reply)")
+      }
+      let head = try await exchange(path, "HEAD /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+      #expect(head.hasPrefix("HTTP/1.1 503 ") && head.contains("content-length: 3\r\n") && head.hasSuffix("\r\n\r\n"), "\(head)")
     }
   }
 
@@ -145,7 +165,12 @@ struct LocalSocketTests {
 
   private func bindAndForget(_ path: String) throws { close(try named(path, bind)) }
 
-  private func exchange(_ path: String, _ request: String) throws -> String {
+  /// On a thread of its own: two that wait on Swift's, of as many as processors, keep the service they ask from answering.
+  private func exchange(_ path: String, _ request: String) async throws -> String {
+    try await BlockingCall.run("exchange", within: .seconds(60)) { try talk(path, request) }
+  }
+
+  private func talk(_ path: String, _ request: String) throws -> String {
     let descriptor = try named(path, connect)
     defer { close(descriptor) }
     var request = request

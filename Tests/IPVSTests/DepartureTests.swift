@@ -67,9 +67,22 @@ struct DepartureTests {
     kernel.closed = 1
     try apply([], removals: [key])
     #expect(refuses && kernel.addresses == [frontend.address])
+    kernel.closed = 0
     time.seconds += 1
     try programmer.workOff()
     #expect(refuses && kernel.addresses == [frontend.address])
+    time.seconds += 1
+    try programmer.workOff()
+    #expect(isGone)
+  }
+
+  @Test func halfClosedConnectionsGoOnToo() throws {
+    kernel.closed = 1
+    try apply([], removals: [key])
+    try programmer.workOff()
+    time.seconds += Drain.closing - 1
+    try programmer.workOff()
+    #expect(kernel.servers[server]?.weights == [first: 0, second: 0] && refuses)
     time.seconds += 1
     try programmer.workOff()
     #expect(isGone)
@@ -183,6 +196,55 @@ struct DepartureTests {
     try apply([], removals: [key])
     #expect(isGone)
     #expect(programmer.ledger.entries.isEmpty && programmer.departing.isEmpty)
+  }
+
+  @Test func whereAFullLoadCannotRefuseItGoesAtOnceToo() throws {
+    kernel.active[server] = [first: 1]
+    kernel.refuse = { step in if case .addElement = step { ENOMEM } else { nil } }
+    try programmer.beginLoad()
+    try programmer.completeLoad()
+    #expect(isGone)
+    #expect(programmer.ledger.entries.isEmpty && programmer.departing.isEmpty)
+  }
+
+  @Test func whatALostAnswerLeftOfItGoesWithoutAnotherChange() throws {
+    kernel.active[server] = [first: 1]
+    try apply([], removals: [key])
+    kernel.active = [:]
+    time.seconds += 2
+    // Two real servers and the virtual server; then the rest, of which one step is taken.
+    kernel.losesAnswerAfter = 4
+    #expect(throws: BackendFault.self) { try programmer.workOff() }
+    #expect(!isGone)
+    try programmer.settle()
+    #expect(isGone)
+    #expect(programmer.ledger.entries.isEmpty && programmer.departing.isEmpty && programmer.drain.isEmpty)
+  }
+
+  /// Somebody deleted the interface, and iptables-restore hangs while it is made again.
+  @Test func whatCouldNotBeLookedAtGoesWithoutAnotherChange() throws {
+    kernel.active[server] = [first: 1]
+    try apply([], removals: [key])
+    kernel.active = [:]
+    time.seconds += 2
+    kernel.refuse = { step in if case .unbind = step { ENODEV } else { nil } }
+    kernel.layFault = BackendFault(.retry, "iptables-restore: killed", errno: ETIMEDOUT)
+    #expect(throws: BackendFault.self) { try programmer.workOff() }
+    kernel.refuse = { _ in nil }
+    kernel.layFault = nil
+    try programmer.settle()
+    #expect(isGone)
+  }
+
+  /// The changes of the batch are made when the rest of what it removed goes.
+  @Test func anAnswerThatIsLostAtTheEndFailsNoBatch() throws {
+    // Steps until it is drained, and one of those that follow.
+    kernel.losesAnswerAfter = 4
+    try apply([], removals: [key])
+    #expect(!isGone && kernel.losesAnswerAfter == nil)
+    #expect(programmer.servicePorts.isEmpty)
+    try programmer.settle()
+    #expect(isGone)
   }
 
   @Test func aLostAnswerLeavesItWhatItWas() throws {

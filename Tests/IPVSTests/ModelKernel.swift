@@ -10,8 +10,9 @@ final class ModelKernel: Kernel {
   private(set) var elements: Set<SetElement> = []
   private(set) var addresses: Set<Address> = []
   var node = Fixtures.nodeAddresses
-  /// Virtual servers of others.
+  /// Virtual servers of others, and what they were given by us.
   var foreign: Set<ServerKey> = []
+  private(set) var foreignReals: [ServerKey: Set<RealServer>] = [:]
   /// False: they come into being after each look.
   var knowsForeign = true
   var inherited: [ServerKey: VirtualServer] = [:]
@@ -25,7 +26,10 @@ final class ModelKernel: Kernel {
   /// After this many steps the answer is lost, once.
   var losesAnswerAfter: Int?
 
-  func lay() throws(BackendFault) {}
+  /// Of the interface, the sets and the rules.
+  var layFault: BackendFault?
+
+  func lay() throws(BackendFault) { if let layFault { throw layFault } }
   func holds(_ server: ServerKey) throws(BackendFault) -> Bool { servers[server] != nil || foreign.contains(server) }
   func nodeAddresses() throws(BackendFault) -> Set<Address> { node }
 
@@ -102,6 +106,7 @@ final class ModelKernel: Kernel {
       servers[key] = nil
     case .addReal(let key, let real):
       takeOver(key)
+      if foreign.contains(key) { return foreignReals[key, default: []].insert(real).inserted ? nil : EEXIST }
       guard let server = servers[key] else { return ESRCH }
       if server.weights[real] != nil { return EEXIST }
       servers[key]?.weights[real] = 1
@@ -112,6 +117,7 @@ final class ModelKernel: Kernel {
       servers[key]?.weights[real] = weight
     case .removeReal(let key, let real):
       takeOver(key)
+      if foreignReals[key]?.remove(real) != nil, foreignReals[key]?.isEmpty == true { foreignReals[key] = nil }
       guard servers[key] != nil else { return nil }
       servers[key]?.weights[real] = nil
     case .bind(let address): addresses.insert(address)

@@ -135,6 +135,15 @@ struct NetlinkTests {
     #expect(record.connections == 7 && record.packets == 1 << 33 + 1 && record.bytes == 5)
   }
 
+  @Test(arguments: [("rr", UInt32(0), UInt32(0)), ("rr", 300, 1), ("mh", 0, 0x10), ("mh", 300, 0x11)])
+  func maglevHashesTheClientsPortToo(_ scheduler: String, _ persistence: UInt32, _ flags: UInt32) throws {
+    let shape = ServerShape(scheduler: scheduler, persistence: persistence)
+    let request = try #require(try IPVSConnection(Script()).request(.addServer(key, shape)))
+    let service = try #require(Attributes(request.bytes.dropFirst(20)).first { $0.type == IPVS_CMD_ATTR_SERVICE })
+    let value = Attributes(service.value).first { $0.type == IPVS_SVC_ATTR_FLAGS }?.value
+    #expect(value.map { Array($0) } == bytes(flags) + bytes(UInt32.max))
+  }
+
   @Test func aDumpThatWasInterruptedIsAskedAgain() throws {
     let script = Script()
     var rounds = 0

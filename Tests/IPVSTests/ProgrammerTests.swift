@@ -66,6 +66,20 @@ struct ProgrammerTests {
     #expect(kernel.servers[webKey]?.weights[gone] == nil)
   }
 
+  @Test func aServerWithHalfClosedConnectionsIsNotRemoved() throws {
+    try load([Fixtures.web(1)])
+    let gone = Fixtures.real("10.0.1.3")
+    try apply([Fixtures.web(1, endpoints: 1)])
+    kernel.closed = 1
+    try programmer.workOff()
+    time.seconds += 60
+    try programmer.workOff()
+    #expect(kernel.servers[webKey]?.weights[gone] == 0)
+    kernel.closed = 0
+    try programmer.workOff()
+    #expect(kernel.servers[webKey]?.weights == [Fixtures.real("10.0.1.2"): 1])
+  }
+
   @Test func aServerThatReturnsGetsItsWeightBack() throws {
     try load([Fixtures.web(1)])
     try apply([Fixtures.web(1, endpoints: 1)])
@@ -115,7 +129,7 @@ struct ProgrammerTests {
     try successor.beginLoad()
     try apply([Fixtures.web(1, endpoints: 1)], successor)
     try successor.completeLoad()
-    #expect(successor.drain.since.keys.map(\.real) == [Fixtures.real("10.0.1.3")])
+    #expect(successor.drain.waiting.keys.map(\.real) == [Fixtures.real("10.0.1.3")])
     time.seconds += Drain.limit
     try successor.workOff()
     #expect(kernel.servers[webKey]?.weights.count == 1)
@@ -204,7 +218,9 @@ struct ProgrammerTests {
     let failures = try apply([Fixtures.web(1), Fixtures.web(2)])
     try programmer.completeLoad()
     #expect(failures.keys.map { $0 } == ["default/web1:http/TCP/4"])
-    #expect(kernel.taken.allSatisfy { !$0.text.contains("10.96.0.2:80") })
+    if isKnown { #expect(kernel.taken.allSatisfy { !$0.text.contains("10.96.0.2:80") }) }
+    // The kernel takes real servers for whatever virtual server is there.
+    #expect(kernel.foreignReals.isEmpty)
     #expect(!kernel.elements.contains(.frontend(.frontends, Fixtures.frontend("10.96.0.2", 80))))
     // When it is gone the service port is programmed.
     kernel.foreign = []
@@ -228,20 +244,6 @@ struct ProgrammerTests {
     try successor.completeLoad()
     #expect(kernel.servers.keys.map { $0 } == [webKey])
     #expect(kernel.addresses == [Fixtures.address("10.96.0.2")])
-  }
-
-  @Test func nodePortsFollowTheAddressesOfTheNode() throws {
-    let service = TestService("a", [.nodePort(30080)], [TestEndpoint("10.0.0.2", 80)])
-    try load([service, TestService("b", [TestFrontend(SWL_PROXY_EXTERNAL_IP, "198.51.100.7", 80)], [TestEndpoint("10.0.0.2", 80)])])
-    #expect(kernel.servers.count == 3)
-    #expect(kernel.addresses == [Fixtures.address("198.51.100.7")])
-    // The external address becomes one of the node's own: it is no longer ours to bind.
-    try programmer.takeNodeAddresses([Fixtures.address("192.0.2.1"), Fixtures.address("198.51.100.7")])
-    let expected = [("192.0.2.1", 30080), ("198.51.100.7", 30080), ("198.51.100.7", 80)].map {
-      ServerKey.address(Fixtures.frontend($0.0, UInt16($0.1)))
-    }
-    #expect(Set(kernel.servers.keys) == Set(expected))
-    #expect(kernel.addresses.isEmpty)
   }
 
   @Test func aMarkIsTheSameAfterARestartAndNeverSomebodyElses() throws {

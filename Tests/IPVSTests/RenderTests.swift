@@ -68,6 +68,19 @@ struct RenderTests {
     #expect(try !Fixtures.footprint(service, [:]).elements.contains { $0.kind == .masqueradeOutside })
   }
 
+  @Test func podNetworksOfOneFamilySayNothingOfTheOthersPods() throws {
+    let four = ["cluster-cidrs": "10.0.0.0/16"]
+    let settings = try Fixtures.settings(four)
+    #expect(Rules(.ipv6, settings) == Rules(.ipv6, try Fixtures.settings([:])))
+    #expect(Rules(.ipv4, settings) == Rules(.ipv4, try Fixtures.settings(["cluster-cidrs": "10.0.0.0/16,fd00:10::/32"])))
+    for (family, address, endpoint) in [(UInt8(4), "10.96.0.1", "10.0.0.2"), (6, "fd00:96::1", "fd00:10::2")] {
+      let service = TestService(
+        "a", family: family, [.clusterIP(address, 80).masquerading(SWL_PROXY_MASQUERADE_FROM_OUTSIDE)], [TestEndpoint(endpoint, 80)])
+      let isMasqueraded = try Fixtures.footprint(service, four).elements.contains { $0.kind == .masqueradeOutside }
+      #expect(isMasqueraded == (family == 4))
+    }
+  }
+
   @Test func addressesOfTheNodeAreNotBoundOnceMore() throws {
     let service = TestService(
       "a", [TestFrontend(SWL_PROXY_EXTERNAL_IP, "192.0.2.1", 80), TestFrontend(SWL_PROXY_EXTERNAL_IP, "192.0.2.9", 80)],
@@ -128,6 +141,10 @@ struct RenderTests {
     let ours = ServerKey.mark(mark.value(3, masquerading: true), .ipv4)
     #expect(Ownership.owner(of: ours, elements: [], mark, table) == .ours)
     #expect(Ownership.owner(of: .mark(3, .ipv4), elements: [], mark, table) == .foreign)
+    // Of a run with another masquerade bit.
+    let near = SetElement.near(Fixtures.frontend("203.0.113.9", 80), mark: 3)
+    #expect(Ownership.owner(of: .mark(3, .ipv4), elements: [near], mark, table) == .ours)
+    #expect(Ownership.owner(of: .mark(4, .ipv4), elements: [near], mark, table) == .foreign)
   }
 
   @Test func stepsAreTakenInAnOrderThatLeavesNoHole() {

@@ -23,7 +23,7 @@ import Testing
     try make()
     for configuration in [
       [:], Fixtures.configuration, ["pod-interface": "cni0", "masquerade-bit": "31", "service-cidrs": "10.96.0.0/16,fd00:96::/112"],
-      ["pod-interface-prefix": "veth", "drop-invalid": "false"],
+      ["pod-interface-prefix": "veth", "drop-invalid": "false"], ["cluster-cidrs": "10.0.0.0/16"],
     ] {
       let settings = try Fixtures.settings(configuration)
       for family in Family.allCases {
@@ -106,6 +106,13 @@ import Testing
     #expect(broken?.message.contains("status") == true)
     let missing = #expect(throws: BackendFault.self) { try Tool.run(["swiftlet-no-such-tool"]) }
     #expect(missing?.status == .unsupported)
+  }
+
+  /// iptables-save prints in blocks, and warns of legacy tables between them.
+  @Test func whatAToolPrintsIsNotMixedWithItsComplaints() throws {
+    #expect(try Tool.run(["sh", "-c", "printf half; echo warning >&2; echo ' whole'"]) == "half whole\n")
+    let fault = #expect(throws: BackendFault.self) { try Tool.run(["sh", "-c", "echo output; echo complaint >&2; exit 3"]) }
+    #expect(fault?.message.contains("status 3: complaint") == true)
   }
 
   /// This machine may have IPVS or not: then the probe says what is missing, and either way it leaves nothing.

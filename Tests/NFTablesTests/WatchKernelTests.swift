@@ -69,6 +69,24 @@ import Testing
     #expect(try damage(backend, thorough: true) == [])
   }
 
+  /// While a load is under way nobody listens: the kernel would tell us of each element we add.
+  @Test(arguments: [
+    "delete element ip swiftlet service_ips { 10.96.0.3 . tcp . 80 }", "flush chain ip swiftlet services", "flush map ip6 swiftlet classes",
+    "delete table ip swiftlet", "add table ip foreign; delete table ip foreign",
+  ])
+  func whatHappensDuringALoadIsUndoneByItsEnd(_ deed: String) throws {
+    let backend = try start()
+    let before = try listing()
+    #expect(try backend.sync(TestBatch(Array(Self.services.prefix(2)), flags: SWL_PROXY_BATCH_RESET)).isEmpty)
+    try nft(deed)
+    #expect(!isReadable(backend))
+    #expect(try backend.sync(TestBatch(Array(Self.services.dropFirst(2)), flags: SWL_PROXY_BATCH_COMPLETE)).isEmpty)
+    #expect(try listing() == before)
+    #expect(try damage(backend, thorough: true) == [])
+    try nft("flush chain ip swiftlet services")
+    #expect(isReadable(backend))
+  }
+
   /// Behind so many others that they fill datagrams, ours is found.
   @Test func whatHappensToUsAmongOthersIsNoticed() throws {
     let backend = try start()
@@ -154,4 +172,6 @@ private final class OverrunSource: EventSource {
     if isOverrun { throw TransportFault(.receive, errno: ENOBUFS) }
     return nil
   }
+
+  func listen(_ isListening: Bool) {}
 }

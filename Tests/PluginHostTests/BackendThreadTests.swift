@@ -93,14 +93,40 @@ import Testing
       try await thread.call("sync", deadline: .seconds(60)) { gate.pass() }
     }
     #expect(await gate.reached())
-    // The second call's watchdog tells that it stands in line.
-    #expect(await eventually { time.isAwaited(until: .seconds(60)) && time.sleeperCount == 2 })
+    #expect(await eventually { time.isAwaited(until: .seconds(60)) && thread.waitingCount == 1 })
     time.advance(by: .seconds(60))
     #expect(await outcome == .hung("did not come back within 60 s"))
     #expect(await waiting.value == .busy("backend nftables is busy since 60 s in sync"))
     gate.open()
     #expect(await eventually { !thread.isCancelled })
     #expect(await thread.shutDown(deadline: .seconds(1)))
+  }
+
+  /// A short deadline behind a long one, and one that comes while the watchdog already sleeps.
+  @Test func oneWatchdogKeepsEachDeadline() async throws {
+    let time = ManualClock()
+    let thread = try BackendThread(name: "nftables", clock: time.clock)
+    for _ in 0..<100 { try await thread.call("sync", deadline: .seconds(60)) {} }
+    #expect(time.sleeperCount == 1)
+    let gate = Gate()
+    async let long: BackendCallError? = failure { () async throws(BackendCallError) in
+      try await thread.call("sync", deadline: .seconds(600)) { gate.pass() }
+    }
+    #expect(await gate.reached())
+    async let short: BackendCallError? = failure { () async throws(BackendCallError) in
+      try await thread.call("list", deadline: .seconds(5)) {}
+    }
+    #expect(await eventually { time.isAwaited(until: .seconds(5)) && thread.waitingCount == 1 })
+    time.advance(by: .seconds(5))
+    #expect(await short == .busy("backend nftables is busy since 5 s in sync"))
+    #expect(!thread.isCancelled)
+    #expect(await eventually { time.isAwaited(until: .seconds(600)) })
+    time.advance(by: .seconds(595))
+    #expect(await long == .hung("did not come back within 600 s"))
+    gate.open()
+    #expect(await eventually { !thread.isCancelled })
+    #expect(await thread.shutDown(deadline: .seconds(1)))
+    #expect(await eventually { time.sleeperCount == 0 })
   }
 
   @Test func cancelledTaskCancelsItsCallAndStillGetsTheAnswer() async throws {

@@ -155,17 +155,6 @@ private actor WatchedBackend: ProxyBackend {
   func ownedObjects() async throws(ProxyBackendError) -> [String] { [] }
 }
 
-/// A clock that stands still.
-private final class ManualTime: Sendable {
-  private let nanoseconds = Mutex<Int64>(1_000_000_000)
-
-  var now: Int64 { nanoseconds.withLock { $0 } }
-  func advance(_ time: Duration) {
-    let (seconds, attoseconds) = time.components
-    nanoseconds.withLock { $0 += seconds * 1_000_000_000 + attoseconds / 1_000_000_000 }
-  }
-}
-
 private struct WatchedLoop {
   let backend = WatchedBackend()
   let sleep = ManualSleep()

@@ -93,11 +93,23 @@ final class ManualSleep: Sendable {
   }
 }
 
+/// A clock that stands still.
+final class ManualTime: Sendable {
+  private let nanoseconds = Mutex<Int64>(1_000_000_000)
+
+  var now: Int64 { nanoseconds.withLock { $0 } }
+  func advance(_ time: Duration) {
+    let (seconds, attoseconds) = time.components
+    nanoseconds.withLock { $0 += seconds * 1_000_000_000 + attoseconds / 1_000_000_000 }
+  }
+}
+
 /// A loop that runs over a fake backend.
 struct LoopUnderTest {
   let backend = FakeBackend()
   let sleep = ManualSleep()
   let settles = Counter()
+  let clock = ManualTime()
   let loop: ProxyLoop
 
   init() {
@@ -105,7 +117,7 @@ struct LoopUnderTest {
     logger.logLevel = .critical
     loop = ProxyLoop(
       backend: backend, resolver: resolver, logger: logger, settled: { [settles] in settles.count() },
-      sleep: { [sleep] in try await sleep.sleep($0) })
+      now: { [clock] in clock.now }, sleep: { [sleep] in try await sleep.sleep($0) })
   }
 
   /// Runs the loop for the length of the body and ends it.

@@ -23,6 +23,7 @@ public enum KernelSettingPlan {
     return settings
   }
 
+  package static let liberalPath = netfilter("tcp_be_liberal", 1).path
   package static let hashSizePath = "sys/module/nf_conntrack/parameters/hashsize"
 
   private static func netfilter(_ name: String, _ wanted: Int, _ rule: KernelSetting.Rule = .exactly) -> KernelSetting {

@@ -36,6 +36,9 @@ public struct KernelSettings: Sendable {
     text("sys/devices/system/cpu/online").map(KernelSettings.count) ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
   }
 
+  /// Whether conntrack takes only resets outside of a TCP window for INVALID, whoever set it so.
+  public var isConntrackLiberal: Bool { (read(KernelSettingPlan.liberalPath) ?? 0) != 0 }
+
   /// "0-3,8" is five; what cannot be read counts for nothing, but there is one at least.
   package static func count(_ list: String) -> Int {
     let counts = list.split(separator: ",").map { range -> Int in

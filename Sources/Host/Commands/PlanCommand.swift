@@ -55,14 +55,14 @@ struct ServicePlan {
   func make() async throws -> Result {
     let read = ManifestReading.read(directory)
     if let failure = read.failure { throw SettingsProblem("\(directory): \(failure)") }
-    var (batch, problems) = resolve(read.objects)
-    problems = warnings + read.problems.map { "\($0)" } + problems
     let loading = BackendLoading(settings: settings, logger: CommandLog.logger)
     let isRoot = geteuid() == 0
     let selection = try await choose(loading)
     guard let plugin = selection.chosen, let backend = ProxyPluginAdapter(plugin) else {
       throw SettingsProblem("--proxy-mode none programs nothing; name a mode")
     }
+    var (batch, problems) = resolve(read.objects, settings.running(backend.name))
+    problems = warnings + read.problems.map { "\($0)" } + problems
     do {
       let lines = try await backend.plan(batch)
       let removals = isRoot ? try await removals(beside: backend, loading) : nil
@@ -82,14 +82,13 @@ struct ServicePlan {
     options.allowUntrusted = !settings.untrustedPluginDirectories.isEmpty
     options.asksProbe = false
     do {
-      return try await PluginSelector(loader: PluginLoader(options), locator: loading.locator)
-        .select(.proxy, PluginChoice(settings.proxyMode), configuration: settings.proxyPairs(nodeAddresses: NodeInspection.addresses()))
+      return try await loading.proxy(PluginLoader(options), nodeAddresses: NodeInspection.addresses())
     } catch {
       throw SettingsProblem("\(error)")
     }
   }
 
-  private func resolve(_ objects: [KubeObject]) -> (ProxyBatch, [String]) {
+  private func resolve(_ objects: [KubeObject], _ settings: Settings) -> (ProxyBatch, [String]) {
     var services: [Service] = []
     var slices: [EndpointSlice] = []
     for object in objects {

@@ -1,3 +1,4 @@
+import Conntrack
 import KubeModel
 import Logging
 import PluginHost
@@ -21,9 +22,23 @@ struct BackendLoading: Sendable {
     return PluginLoader(options)
   }
 
-  func proxy() async throws(PluginRefusal) -> PluginSelection {
-    try await PluginSelector(loader: loader(), locator: locator)
-      .select(.proxy, PluginChoice(settings.proxyMode), configuration: settings.proxyPairs(nodeAddresses: NodeInspection.addresses()))
+  /// - Parameters:
+  ///   - loader: another than the daemon's own.
+  ///   - nodeAddresses: the primary one of each family first.
+  func proxy(_ loader: PluginLoader? = nil, nodeAddresses: [IPAddress]) async throws(PluginRefusal) -> PluginSelection {
+    let selector = PluginSelector(loader: loader ?? self.loader(), locator: locator)
+    let choice = PluginChoice(settings.proxyMode)
+    let isLiberal = KernelSettings().isConntrackLiberal
+    func pairs(_ mode: String) -> [String: String] {
+      settings.running(mode).proxyPairs(nodeAddresses: nodeAddresses, isConntrackLiberal: isLiberal)
+    }
+    let expected = settings.expectedProxyMode
+    var selection = try await selector.select(.proxy, choice, configuration: pairs(expected))
+    // What a backend is told follows its mode, and `auto` came to another one than was expected.
+    guard choice == .auto, let name = selection.chosen?.descriptor.name, pairs(name) != pairs(expected) else { return selection }
+    await selection.chosen?.close()
+    selection.chosen = try await selector.select(.proxy, .named(name), configuration: pairs(name)).chosen
+    return selection
   }
 
   func cgroup() async throws(PluginRefusal) -> PluginSelection {

@@ -1,5 +1,4 @@
 import CRI
-import Conntrack
 import KubeModel
 import Logging
 import NIOCore
@@ -19,32 +18,37 @@ struct Daemon {
     NIOSingletons.groupLoopCountSuggestion = 1
     let lock = try InstanceLock(stateDirectory: settings.rootDirectory)
     let stopSignals = await StopSignals()
-    prepareKernel()
-    guard !settings.isInitOnly else { return logger.info("the kernel is set up; ending, as --init-only asks") }
-    let loading = BackendLoading(settings: settings, logger: logger)
-    try await keeping(try await loading.proxy()) { proxySelection in
-      let proxyBackend = proxySelection.chosen.flatMap { ProxyPluginAdapter($0) }
-      guard settings.runsPods else {
-        try await proxyBackend?.start()
-        return try await serve(proxyBackend, nil, until: stopSignals)
-      }
-      try await keeping(try await loading.cgroup()) { cgroupSelection in
-        let cgroups = cgroupSelection.chosen.flatMap { CgroupPluginAdapter($0) }
-        try await proxyBackend?.start()
-        try await cgroups?.start()
-        try await serve(proxyBackend, cgroups, until: stopSignals)
-      }
+    let restart = Restart()
+    let kernel = KernelPreparation(settings: settings, logger: logger)
+    kernel.prepare()
+    let addresses = NodeInspection.addresses()
+    try await keeping(try await BackendLoading(settings: settings, logger: logger).proxy(nodeAddresses: addresses)) { selection in
+      let chosen = settings.running(selection.chosen?.descriptor.name)
+      kernel.finish(chosen)
+      let proxy = selection.chosen.flatMap { ProxyPluginAdapter($0) }
+      if settings.isInitOnly { return try await kernel.initialise(proxy) }
+      for warning in proxy == nil ? [] : chosen.proxyWarnings(nodeAddresses: addresses) { logger.warning("\(warning)") }
+      try await Daemon(settings: chosen, logger: logger).work(proxy, addresses: addresses, restart, until: stopSignals)
     }
+    guard !settings.isInitOnly else { return }
     logger.info("stopped; \(settings.runsPods ? "pods and " : "")Service rules stay as they are")
     _ = consume lock
+    if !stopSignals.haveCome { try restart.happen() }
   }
 
-  /// What the proxy needs of the kernel beside its rules. Nothing of it stops the daemon.
-  private func prepareKernel() {
-    guard settings.proxyModeName != "none" else { return }
-    for warning in settings.proxyWarnings(nodeAddresses: NodeInspection.addresses()) { logger.warning("\(warning)") }
-    let kernel = KernelSettings()
-    kernel.apply(KernelSettingPlan.settings(settings.conntrack, processors: kernel.processors()), logger: logger)
+  private func work(
+    _ proxy: ProxyPluginAdapter?, addresses: [IPAddress], _ restart: Restart, until stopSignals: StopSignals
+  ) async throws {
+    guard settings.runsPods else {
+      try await proxy?.start()
+      return try await serve(proxy, nil, addresses: addresses, restart, until: stopSignals)
+    }
+    try await keeping(try await BackendLoading(settings: settings, logger: logger).cgroup()) { selection in
+      let cgroups = selection.chosen.flatMap { CgroupPluginAdapter($0) }
+      try await proxy?.start()
+      try await cgroups?.start()
+      try await serve(proxy, cgroups, addresses: addresses, restart, until: stopSignals)
+    }
   }
 
   /// Closes the backend whatever comes of the body: to the next start one left open looks as if a daemon had died of it.
@@ -59,10 +63,15 @@ struct Daemon {
     await selection.chosen?.close()
   }
 
-  private func serve(_ proxyBackend: ProxyPluginAdapter?, _ cgroups: CgroupPluginAdapter?, until stopSignals: StopSignals) async throws {
+  private func serve(
+    _ proxyBackend: ProxyPluginAdapter?, _ cgroups: CgroupPluginAdapter?, addresses: [IPAddress], _ restart: Restart,
+    until stopSignals: StopSignals
+  ) async throws {
     let nodeName = settings.hostnameOverride ?? NodeInspection.hostName()
     let relay = NodeRelay()
-    let proxy = proxyBackend.map { ServiceHalf($0, settings: settings, nodeName: nodeName, relay: relay, logger: logger) }
+    let proxy = proxyBackend.map {
+      ServiceHalf($0, settings: settings, nodeName: nodeName, addresses: addresses, relay: relay, logger: logger)
+    }
     let runtime = settings.runsPods ? try makeRuntime() : nil
     defer { runtime?.close() }
     let agent = runtime.map {
@@ -84,10 +93,17 @@ struct Daemon {
         "node": "\(nodeName)", "runtime": "\(settings.runsPods ? settings.runtimeEndpoint : "none, pods are off")",
         "manifests": "\(settings.podManifestPath ?? "none")",
       ])
+    // Whose end is the end of all, in order.
+    var enders: [any ServiceLifecycle.Service] = [stopSignals]
+    if let proxy {
+      enders.append(
+        AddressFollower(
+          settings: settings, nodeName: nodeName, loadedWith: addresses, proxy: proxy, restart: restart, logger: logger))
+    }
     let serviceGroup = ServiceGroup(
       configuration: .init(
         services: services.map { .init(service: $0) }
-          + [.init(service: stopSignals, successTerminationBehavior: .gracefullyShutdownGroup)],
+          + enders.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
         logger: quiet))
     try await serviceGroup.run()
   }
@@ -110,7 +126,7 @@ struct Daemon {
       services.append(
         HTTPService(
           name: "health endpoint", place: .tcp(host: settings.healthzAddress, port: Int(settings.healthzPort)), group: group,
-          logger: logger, answer: api.healthz))
+          logger: logger, methods: .all, answer: api.healthz))
     }
     return services
   }

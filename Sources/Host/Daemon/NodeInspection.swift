@@ -18,7 +18,8 @@ enum NodeInspection {
 
   static func cpuMillis() -> Int64 { Int64(sysconf(Int32(_SC_NPROCESSORS_ONLN))) * 1000 }
 
-  /// Addresses of this node that others can reach, v4 first: global, on an interface that is up.
+  /// Addresses of this node that others can reach, v4 first and the primary one of each family before the others: global, on
+  /// an interface that is up.
   static func addresses() -> [IPAddress] {
     var list: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&list) == 0 else { return [] }
@@ -31,11 +32,10 @@ enum NodeInspection {
       guard let ip = ipAddress(address), !ip.isLoopback, !ip.isLinkLocal, !found.contains(ip) else { continue }
       found.append(ip)
     }
-    // The first of each family is the node's primary one.
-    return found.filter { $0.family == .v4 } + found.filter { $0.family == .v6 }
+    return PrimaryAddress.ordered(found, sources: IPFamily.allCases.compactMap(DefaultRoute.source))
   }
 
-  private static func ipAddress(_ address: UnsafeMutablePointer<sockaddr>) -> IPAddress? {
+  static func ipAddress(_ address: UnsafeMutablePointer<sockaddr>) -> IPAddress? {
     switch Int32(address.pointee.sa_family) {
     case AF_INET:
       return UnsafeRawPointer(address).withMemoryRebound(to: sockaddr_in.self, capacity: 1) {

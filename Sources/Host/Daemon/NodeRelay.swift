@@ -35,6 +35,11 @@ actor NodeRelay {
   /// Somebody else changed the Service rules.
   nonisolated var rulesDamaged: @Sendable ([String]) async -> Void { { await self.node?.recordDamage($0) } }
 
+  /// A Service's health check cannot be answered.
+  nonisolated var healthCheckFailed: @Sendable (HealthCheckServers.Failure) async -> Void {
+    { await self.node?.recordHealthCheckFailure($0) }
+  }
+
   nonisolated var hooks: PodAgent.Hooks {
     PodAgent.Hooks(
       record: { event in await self.node?.record(event) },

@@ -35,7 +35,7 @@ struct OwnCommand: Sendable {
     guard pipe(&ends) == 0 else { throw SystemError("pipe", "for a child", errno: errno) }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     defer { close(ends[1]) }
-    keepDescriptors()
+    OwnCommand.keepDescriptors()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -53,9 +53,9 @@ struct OwnCommand: Sendable {
     return (process, ends[0])
   }
 
-  /// The sockets' library does not mark what it opens for closing: a child that outlives a killed daemon would hold its listening
-  /// sockets, and the next daemon would take it for a living one.
-  private func keepDescriptors() {
+  /// Marks everything but the standard descriptors for closing. The sockets' library does not: a child that outlives a killed daemon
+  /// would hold its listening sockets, and the next daemon would take it for a living one.
+  static func keepDescriptors() {
     for descriptor in (try? Files.list("/proc/self/fd"))?.compactMap({ Int32($0) }) ?? [] where descriptor > 2 {
       _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     }

@@ -16,10 +16,13 @@ struct ServiceHalf: Sendable {
   let numbers: FlowNumbers
   let healthChecks: HealthCheckServers
 
-  init(_ backend: ProxyPluginAdapter, settings: Settings, nodeName: String, relay: NodeRelay, logger: Logger) {
+  /// - Parameter addresses: those the backend was made with.
+  init(
+    _ backend: ProxyPluginAdapter, settings: Settings, nodeName: String, addresses: [IPAddress], relay: NodeRelay, logger: Logger
+  ) {
     let numbers = FlowNumbers()
-    let addresses = NodeInspection.addresses()
-    let flows = ConntrackReconciler(logger: logger, nodePortRanges: settings.nodePorts(addresses).networks) { numbers.add($0) }
+    let nodePorts = settings.nodePorts(addresses)
+    let flows = ConntrackReconciler(logger: logger, nodePortRanges: nodePorts.networks) { numbers.add($0) }
     let loop = ProxyLoop(
       backend: backend, resolver: ServiceResolver(node: settings.nodeView(name: nodeName, addresses: addresses)), logger: logger,
       settled: relay.proxySettled, flows: flows, repairing: .init(period: settings.proxySyncPeriod, found: relay.rulesDamaged))
@@ -28,15 +31,15 @@ struct ServiceHalf: Sendable {
     self.flows = flows
     self.numbers = numbers
     healthChecks = HealthCheckServers(
-      addresses: { ServiceHalf.listening(settings.nodePorts(NodeInspection.addresses())) }, group: MultiThreadedEventLoopGroup.singleton,
-      logger: logger, isProxyHealthy: { await loop.status.isHealthy })
+      addresses: { ServiceHalf.listening(nodePorts, NodeInspection.addresses()) }, group: MultiThreadedEventLoopGroup.singleton,
+      logger: logger, isProxyHealthy: { await loop.health.isHealthy }, failed: relay.healthCheckFailed)
   }
 
   /// Where health checks of Services are answered: as node ports are.
-  private static func listening(_ ports: NodePortAddresses) -> [HealthCheckServers.Listening] {
+  private static func listening(_ ports: NodePortAddresses, _ addresses: [IPAddress]) -> [HealthCheckServers.Listening] {
     IPFamily.allCases.flatMap { family -> [HealthCheckServers.Listening] in
       if ports.isUnrestricted(family) { return [.init(host: family == .v4 ? "0.0.0.0" : "::", family: family)] }
-      return ports.matching(NodeInspection.addresses()).filter { $0.family == family }.map { .init(host: "\($0)", family: family) }
+      return ports.matching(addresses).filter { $0.family == family }.map { .init(host: "\($0)", family: family) }
     }
   }
 
@@ -63,19 +66,14 @@ struct ServiceHalf: Sendable {
       place.map {
         HTTPService(
           name: name, place: .tcp(host: "\($0.address)", port: Int($0.port)), group: MultiThreadedEventLoopGroup.singleton,
-          logger: logger, isEssential: settings.proxy.bindAddressHardFail, answer: answer)
+          logger: logger, isEssential: settings.proxy.bindAddressHardFail, methods: .all, answer: answer)
       }
     }
     return [
       service("metrics endpoint", settings.proxyMetricsPlace, api.metrics),
-      service("proxy health endpoint", settings.proxyHealthzPlace, api.healthz),
+      service("proxy health endpoint", settings.proxyHealthzPlace, api.health),
     ].compactMap { $0 }
   }
-}
-
-extension ProxyLoop.Status {
-  /// One failed attempt is retried at once and no reason for alarm; several in a row are.
-  package var isHealthy: Bool { consecutiveFailures < 3 }
 }
 
 /// What the conntrack reconciler did, for metrics. Filled on its thread.

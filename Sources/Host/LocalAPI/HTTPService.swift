@@ -4,7 +4,7 @@ import NIOHTTP1
 import NIOPosix
 import ServiceLifecycle
 
-/// What a small HTTP service answers a GET with.
+/// What a small HTTP service answers with.
 package struct HTTPAnswer: Sendable {
   var status: HTTPResponseStatus
   var contentType: String
@@ -19,8 +19,8 @@ package struct HTTPAnswer: Sendable {
   package static func json(_ body: String) -> HTTPAnswer { HTTPAnswer(status: .ok, contentType: "application/json", body: body) }
 }
 
-/// Answers GET requests on a unix socket or a TCP port, by a function of the path. Enough for health checks and the local
-/// socket; bounded in header size and idle time by the pipeline.
+/// Answers requests on a unix socket or a TCP port, by a function of the path. Enough for health checks and the local socket;
+/// bounded in header size and idle time by the pipeline.
 package struct HTTPService: Service {
   package enum Place: Sendable, CustomStringConvertible {
     /// The socket is for root only: mode 0600 in a directory of mode 0700 when that has to be made.
@@ -35,25 +35,36 @@ package struct HTTPService: Service {
     }
   }
 
+  /// Which requests are answered.
+  package enum Methods: Sendable {
+    case getOnly
+    /// Whatever a client says is taken for a GET, as upstream's health and metrics ports do; HEAD gets no body.
+    case all
+  }
+
   let name: String
   let place: Place
   let group: any EventLoopGroup
   let logger: Logger
   /// Whether the daemon ends when it cannot listen; else that is said, and tried again each five seconds, as kube-proxy does.
   let isEssential: Bool
+  let methods: Methods
+  /// Told once, with the reason, when the first attempt to listen fails.
+  let failed: (@Sendable (String) async -> Void)?
   let answer: @Sendable (_ path: String) async -> HTTPAnswer
 
-  /// - Parameter answer: gives the answer to a GET of a path, query included; called on no particular thread, several times
-  ///   at once.
+  /// - Parameter answer: gives the answer for a path, query included; called on no particular thread, several times at once.
   package init(
-    name: String, place: Place, group: any EventLoopGroup, logger: Logger, isEssential: Bool = true,
-    answer: @escaping @Sendable (_ path: String) async -> HTTPAnswer
+    name: String, place: Place, group: any EventLoopGroup, logger: Logger, isEssential: Bool = true, methods: Methods = .getOnly,
+    failed: (@Sendable (String) async -> Void)? = nil, answer: @escaping @Sendable (_ path: String) async -> HTTPAnswer
   ) {
     self.name = name
     self.place = place
     self.group = group
     self.logger = logger
     self.isEssential = isEssential
+    self.methods = methods
+    self.failed = failed
     self.answer = answer
   }
 
@@ -80,7 +91,10 @@ package struct HTTPService: Service {
         return try await bind()
       } catch {
         if isEssential { throw SettingsProblem("the \(name) cannot listen at \(place): \(error)") }
-        if isFirst { logger.error("the \(name) cannot listen; trying again", metadata: ["at": "\(place)", "error": "\(error)"]) }
+        if isFirst {
+          logger.warning("the \(name) cannot listen; trying again", metadata: ["at": "\(place)", "error": "\(error)"])
+          await failed?("\(error)")
+        }
         isFirst = false
       }
       let rested: Void? = try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(5)) }
@@ -92,12 +106,12 @@ package struct HTTPService: Service {
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 64)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelInitializer { [answer] channel in
+      .childChannelInitializer { [answer, methods] channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.configureHTTPServerPipeline()
           try channel.pipeline.syncOperations.addHandlers([
             // A client that says nothing for this long is cut off.
-            IdleStateHandler(allTimeout: .seconds(60)), RequestHandler(answer: answer),
+            IdleStateHandler(allTimeout: .seconds(60)), RequestHandler(methods: methods, answer: answer),
           ])
         }
       }
@@ -122,10 +136,14 @@ private final class RequestHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
 
+  private let methods: HTTPService.Methods
   private let answer: @Sendable (String) async -> HTTPAnswer
   private var head: HTTPRequestHead?
 
-  init(answer: @escaping @Sendable (String) async -> HTTPAnswer) { self.answer = answer }
+  init(methods: HTTPService.Methods, answer: @escaping @Sendable (String) async -> HTTPAnswer) {
+    self.methods = methods
+    self.answer = answer
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
@@ -145,8 +163,9 @@ private final class RequestHandler: ChannelInboundHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
   private func respond(to head: HTTPRequestHead, on channel: any Channel) {
-    Task { [answer] in
-      let result = head.method == .GET ? await answer(head.uri) : HTTPAnswer.text(.methodNotAllowed, "only GET\n")
+    Task { [answer, methods] in
+      let isTaken = head.method == .GET || methods == .all
+      let result = isTaken ? await answer(head.uri) : HTTPAnswer.text(.methodNotAllowed, "only GET\n")
       var headers = HTTPHeaders()
       headers.add(name: "content-type", value: result.contentType)
       for field in result.fields { headers.add(name: field.name, value: field.value) }
@@ -154,7 +173,9 @@ private final class RequestHandler: ChannelInboundHandler {
       if !head.isKeepAlive { headers.add(name: "connection", value: "close") }
       channel.write(
         HTTPServerResponsePart.head(HTTPResponseHead(version: head.version, status: result.status, headers: headers)), promise: nil)
-      channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: result.body))), promise: nil)
+      if head.method != .HEAD {
+        channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: result.body))), promise: nil)
+      }
       try? await channel.writeAndFlush(HTTPServerResponsePart.end(nil))
       if !head.isKeepAlive { channel.close(promise: nil) }
     }

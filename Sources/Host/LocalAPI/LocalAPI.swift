@@ -57,7 +57,9 @@ struct LocalAPI: Sendable {
   }
 
   private func proxyProblem(_ proxy: ProxyLoop) async -> String? {
-    let status = await proxy.status
-    return status.isHealthy ? nil : "\(status.consecutiveFailures) syncs failed: \(status.lastError ?? "no reason known")"
+    let health = await proxy.health
+    guard !health.isHealthy else { return nil }
+    let reason = await proxy.status.lastError ?? "the backend has not come back"
+    return "Services have waited \(health.waiting.components.seconds) s for the kernel: \(reason)"
   }
 }

@@ -12,9 +12,19 @@ package struct MetricsText {
     line(name, labels, "\(value)")
   }
 
+  /// One that is not counted in whole numbers.
+  package mutating func counter(_ name: String, _ help: String, _ value: Double) {
+    head(name, help, "counter")
+    line(name, [], number(value))
+  }
+
   package mutating func gauge(_ name: String, _ help: String, _ value: Double, labels: [(String, String)] = []) {
+    gauges(name, help, [(labels, value)])
+  }
+
+  package mutating func gauges(_ name: String, _ help: String, _ series: [(labels: [(String, String)], value: Double)]) {
     head(name, help, "gauge")
-    line(name, labels, number(value))
+    for (labels, value) in series { line(name, labels, number(value)) }
   }
 
   package mutating func histogram(_ name: String, _ help: String, _ histogram: Histogram, labels: [(String, String)] = []) {

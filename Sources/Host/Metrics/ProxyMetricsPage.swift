@@ -1,49 +1,96 @@
+import KubeModel
 import PluginHost
 import ServiceProxy
 
 /// kube-proxy's `/metrics`, under kube-proxy's names, with what this proxy knows besides.
+///
+/// kube-proxy has one proxier for each IP family and tells them apart by the label `ip_family`. Here one sync does both: its numbers
+/// stand under both families, so that dashboards which ask for one find it.
 package enum ProxyMetricsPage {
   package static func render(
-    _ metrics: ProxyMetrics, _ status: ProxyLoop.Status, mode: String, family: String = "", counters: [String: ServicePortCounters],
-    conntrack: ConntrackNumbers?, plugins: [PluginMetrics.Sample]
+    _ metrics: ProxyMetrics, _ status: ProxyLoop.Status, mode: String, counters: [String: ServicePortCounters],
+    conntrack: ConntrackNumbers?, plugins: [PluginMetrics.Sample], withoutLocalEndpoints: [MissingLocalEndpoints: Int] = [:],
+    answers: [ProxyHealthAnswer.Count: UInt64] = [:]
   ) -> String {
     var page = MetricsText()
     sync(metrics, mode, &page)
-    page.counter("kubeproxy_sync_proxy_rules_service_changes_total", "Changes of Services since the start.", metrics.serviceChanges)
-    page.counter(
-      "kubeproxy_sync_proxy_rules_endpoint_changes_total", "Changes of EndpointSlices since the start.", metrics.endpointChanges)
+    changes(metrics, &page)
+    local(withoutLocalEndpoints, &page)
+    health(answers, &page)
     page.counter("swiftlet_proxy_repairs_total", "Times rules were restored that somebody else had changed.", metrics.repairs)
     page.gauge(
       "swiftlet_proxy_unprogrammed_service_ports", "Service ports the backend could not program.", Double(status.failures.count))
     if let conntrack {
-      page.histogram(
-        "kubeproxy_conntrack_reconciler_sync_duration_seconds", "Time of a look for stale flows.", conntrack.duration)
-      page.counter(
-        "kubeproxy_conntrack_reconciler_deleted_entries_total", "Stale flows deleted.", conntrack.deleted)
+      page.histograms(
+        "kubeproxy_conntrack_reconciler_sync_duration_seconds", "Time of a look for stale flows.", both(conntrack.duration))
+      page.counters("kubeproxy_conntrack_reconciler_deleted_entries_total", "Stale flows deleted.", both(conntrack.deleted))
     }
     services(counters, &page)
     for sample in plugins { plugin(sample, &page) }
     return page.text
   }
 
+  private static func both<Value>(_ value: Value) -> [(labels: [(String, String)], value: Value)] {
+    IPFamily.allCases.map { ([("ip_family", $0.rawValue)], value) }
+  }
+
+  private static func both(_ histogram: Histogram) -> [(labels: [(String, String)], values: Histogram)] {
+    IPFamily.allCases.map { ([("ip_family", $0.rawValue)], histogram) }
+  }
+
   private static func sync(_ metrics: ProxyMetrics, _ mode: String, _ page: inout MetricsText) {
-    page.histogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time of a sync of the rules.", metrics.sync)
-    page.histogram("kubeproxy_sync_full_proxy_rules_duration_seconds", "Time of a full sync.", metrics.fullSync)
-    page.histogram("kubeproxy_sync_partial_proxy_rules_duration_seconds", "Time of a sync of what changed.", metrics.partialSync)
-    page.histogram(
-      "kubeproxy_network_programming_duration_seconds", "From a change being known to its being in the kernel.", metrics.programming)
+    page.histograms("kubeproxy_sync_proxy_rules_duration_seconds", "Time of a sync of the rules.", both(metrics.sync))
+    page.histograms("kubeproxy_sync_full_proxy_rules_duration_seconds", "Time of a full sync.", both(metrics.fullSync))
+    page.histograms("kubeproxy_sync_partial_proxy_rules_duration_seconds", "Time of a sync of what changed.", both(metrics.partialSync))
+    page.histograms(
+      "kubeproxy_network_programming_duration_seconds", "From a change being known to its being in the kernel.",
+      both(metrics.programming))
     page.gauge("swiftlet_proxy_longest_transaction_seconds", "The longest one batch took in the kernel.", metrics.longestTransaction)
-    page.gauge("kubeproxy_sync_proxy_rules_last_timestamp_seconds", "Unix time of the last sync.", metrics.lastSync)
-    page.gauge("kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "Unix time of the last change.", metrics.lastQueued)
+    page.gauges("kubeproxy_sync_proxy_rules_last_timestamp_seconds", "Unix time of the last sync.", both(metrics.lastSync))
+    page.gauges("kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "Unix time of the last change.", both(metrics.lastQueued))
     // Upstream has a name for each mode; ipvs has none there.
     switch mode {
     case "iptables":
-      page.counter("kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "Syncs that failed.", metrics.syncFailures)
+      page.counters("kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "Syncs that failed.", both(metrics.syncFailures))
     case "nftables":
-      page.counter("kubeproxy_sync_proxy_rules_nftables_sync_failures_total", "Syncs that failed.", metrics.syncFailures)
+      page.counters("kubeproxy_sync_proxy_rules_nftables_sync_failures_total", "Syncs that failed.", both(metrics.syncFailures))
     default: break
     }
     page.counter("swiftlet_proxy_sync_failures_total", "Syncs that failed.", metrics.syncFailures)
+  }
+
+  private static func changes(_ metrics: ProxyMetrics, _ page: inout MetricsText) {
+    let name = "kubeproxy_sync_proxy_rules"
+    page.counter("\(name)_service_changes_total", "Changes of Services since the start.", metrics.serviceChanges)
+    page.counter("\(name)_endpoint_changes_total", "Changes of EndpointSlices since the start.", metrics.endpointChanges)
+    page.gauge(
+      "\(name)_service_changes_pending", "Changes of Services the kernel has not got yet.", Double(metrics.pendingServiceChanges))
+    page.gauge(
+      "\(name)_endpoint_changes_pending", "Changes of EndpointSlices the kernel has not got yet.", Double(metrics.pendingEndpointChanges))
+  }
+
+  /// Every policy and family has its number, 0 too.
+  private static func local(_ missing: [MissingLocalEndpoints: Int], _ page: inout MetricsText) {
+    let series = MissingLocalEndpoints.Policy.allCases.flatMap { policy in
+      IPFamily.allCases.map { family in
+        (
+          labels: [("ip_family", family.rawValue), ("traffic_policy", policy.rawValue)],
+          value: Double(missing[MissingLocalEndpoints(policy, family)] ?? 0)
+        )
+      }
+    }
+    page.gauges(
+      "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
+      "Service ports with a Local traffic policy and endpoints on other nodes only.", series)
+  }
+
+  private static func health(_ answers: [ProxyHealthAnswer.Count: UInt64], _ page: inout MetricsText) {
+    for question in ProxyHealthAnswer.Question.allCases {
+      let series = answers.filter { $0.key.question == question }.sorted { $0.key.status < $1.key.status }
+      page.counters(
+        "kubeproxy_proxy_\(question)_total", "Answers of \(question.rawValue) by status.",
+        series.map { ([("code", "\($0.key.status)")], $0.value) })
+    }
   }
 
   private static func services(_ counters: [String: ServicePortCounters], _ page: inout MetricsText) {
@@ -62,10 +109,10 @@ package enum ProxyMetricsPage {
 
   private static func plugin(_ sample: PluginMetrics.Sample, _ page: inout MetricsText) {
     switch sample.kind {
-    case .counter: page.gauge(sample.name, sample.help, sample.value)
+    case .counter: page.counter(sample.name, sample.help, sample.value)
     case .gauge: page.gauge(sample.name, sample.help, sample.value)
     case .histogram:
-      page.gauge("\(sample.name)_sum", sample.help, sample.value)
+      page.counter("\(sample.name)_sum", sample.help, sample.value)
       page.counter("\(sample.name)_count", sample.help, sample.count)
     }
   }

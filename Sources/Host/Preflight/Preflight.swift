@@ -53,7 +53,7 @@ struct Preflight {
     let loading = BackendLoading(settings: settings, logger: CommandLog.logger)
     var findings: [Finding] = []
     do {
-      findings.append(try await finding(of: loading.proxy(), "proxy backend"))
+      findings.append(try await finding(of: loading.proxy(nodeAddresses: NodeInspection.addresses()), "proxy backend"))
     } catch {
       findings.append(.error("proxy backend", error.reason, fix: error.remedy))
     }

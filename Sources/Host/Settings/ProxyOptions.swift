@@ -9,7 +9,7 @@ struct ProxyOptions: ParsableArguments {
       valueName: "bool"))
   var pods: Bool?
 
-  @Flag(help: "Set up what takes full privileges (kernel settings, modules), then end.")
+  @Flag(help: "Make the kernel settings the proxy mode needs, which takes full privileges, then end.")
   var initOnly = false
 
   @Option(
@@ -19,6 +19,9 @@ struct ProxyOptions: ParsableArguments {
 
   @Option(help: ArgumentHelp("Zone of this node, for hints and trafficDistribution.", valueName: "zone"))
   var nodeZone: String?
+
+  @Option(help: ArgumentHelp("The node's primary address, instead of the default route's source. Nothing listens there.", valueName: "ip"))
+  var bindAddress: String?
 
   @Option(help: ArgumentHelp("Hide every client of a cluster address behind the node.", valueName: "bool"))
   var masqueradeAll: Bool?
@@ -37,7 +40,10 @@ struct ProxyOptions: ParsableArguments {
   @Option(help: ArgumentHelp("How the pods' interfaces begin, for InterfaceNamePrefix.", valueName: "prefix"))
   var podInterfaceNamePrefix: String?
 
-  @Option(help: ArgumentHelp("Where node ports answer: networks, comma separated, or primary.", valueName: "list"))
+  @Option(
+    help: ArgumentHelp(
+      "Where node ports answer: networks, comma separated, or primary. By default primary in nftables mode, else everywhere.",
+      valueName: "list"))
   var nodeportAddresses: String?
 
   @Option(help: ArgumentHelp("Whether node ports answer on 127.0.0.1 (iptables mode).", valueName: "bool"))
@@ -90,7 +96,8 @@ struct ProxyOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Where the proxy's own health is served (kube-proxy: 0.0.0.0:10256); off unless given.", valueName: "address:port"))
+      "Where the proxy's own health is served; empty turns it off. With --pods=false or a KubeProxyConfiguration: 0.0.0.0:10256.",
+      valueName: "address:port"))
   var proxyHealthzBindAddress: String?
 
   func apply(to settings: inout Settings) throws(SettingsProblem) {
@@ -109,14 +116,18 @@ struct ProxyOptions: ParsableArguments {
       settings.proxy.ipvs.syncPeriod = period
     }
     if let text = metricsBindAddress {
-      settings.proxyMetricsPlace = text.isEmpty ? nil : try place(text, "--metrics-bind-address")
+      settings.proxyMetrics = text.isEmpty ? .off : .at(try place(text, "--metrics-bind-address"))
     }
     if let text = proxyHealthzBindAddress {
-      settings.proxyHealthzPlace = text.isEmpty ? nil : try place(text, "--proxy-healthz-bind-address")
+      settings.proxyHealthz = text.isEmpty ? .off : .at(try place(text, "--proxy-healthz-bind-address"))
     }
   }
 
   private func applyNetwork(to proxy: inout KubeProxyConfiguration) throws(SettingsProblem) {
+    if let text = bindAddress {
+      guard let address = IPAddress(text) else { throw SettingsProblem("--bind-address \"\(text)\": must be an IP address") }
+      proxy.bindAddress = address
+    }
     if let masqueradeAll {
       proxy.iptables.masqueradeAll = masqueradeAll
       proxy.nftables.masqueradeAll = masqueradeAll

@@ -1,25 +1,52 @@
 import Conntrack
 import KubeModel
+import PluginHost
 import ServiceProxy
 
 /// What the settings mean for the service proxy on this node.
 extension Settings {
-  /// The mode's name: of a path that of the library. "auto" stays.
+  /// The mode's name: of a path that of the library. "auto" stays until a backend is chosen.
   package var proxyModeName: String {
+    if let chosenProxyMode { return chosenProxyMode }
     guard proxyMode.contains("/") else { return proxyMode.isEmpty ? "auto" : proxyMode }
     let file = proxyMode.split(separator: "/").last ?? ""
     return file.hasPrefix("libswiftlet_") && file.hasSuffix(".so") ? String(file.dropFirst(12).dropLast(3)) : proxyMode
   }
 
-  /// The section of the configuration that counts: what `auto` will find is not known yet, and most likely nftables.
-  private var section: String { proxyModeName == "auto" ? "nftables" : proxyModeName }
+  /// The settings of a daemon that runs with this backend, which `auto` may have chosen; `nil`: with none.
+  package func running(_ mode: String?) -> Settings {
+    var settings = self
+    settings.chosenProxyMode = mode ?? "none"
+    return settings
+  }
+
+  /// What a backend is made for before `auto` has come to one: the first it asks.
+  package var expectedProxyMode: String {
+    proxyModeName == "auto" ? PluginSelector.candidates(for: .proxy).first ?? "nftables" : proxyModeName
+  }
+
+  /// Whether the configuration names no mode. kube-proxy then runs iptables, and reads that section: where `auto` comes to
+  /// nftables, what the section of iptables says counts too unless that of nftables says something else.
+  var readsBothSections: Bool { PluginChoice(proxyMode) == .auto && expectedProxyMode == "nftables" }
+
+  private var masqueradesAll: Bool {
+    proxy.masqueradeAll(in: expectedProxyMode) || (readsBothSections && proxy.iptables.masqueradeAll)
+  }
+
+  private var masqueradeBit: Int32? {
+    proxy.masqueradeBit(in: expectedProxyMode) ?? (readsBothSections ? proxy.iptables.masqueradeBit : nil)
+  }
 
   /// Between two comparisons of the Service rules with the kernel.
-  package var proxySyncPeriod: Duration { proxy.syncPeriod(in: section) ?? .seconds(30) }
+  package var proxySyncPeriod: Duration {
+    proxy.syncPeriod(in: expectedProxyMode) ?? (readsBothSections ? proxy.iptables.syncPeriod : nil) ?? .seconds(30)
+  }
 
   /// The configuration a proxy backend is made with (`swiftlet/ext/proxy.h`).
-  /// - Parameter addresses: the node's own, the primary one of each family first.
-  package func proxyPairs(nodeAddresses addresses: [IPAddress]) -> [String: String] {
+  /// - Parameters:
+  ///   - addresses: the node's own, the primary one of each family first.
+  ///   - isConntrackLiberal: what the kernel is set to, whoever did it: then nothing is dropped as INVALID, as upstream.
+  package func proxyPairs(nodeAddresses addresses: [IPAddress], isConntrackLiberal: Bool = false) -> [String: String] {
     var pairs: [String: String] = [:]
     func networks(_ key: String, _ list: [CIDR]) {
       if !list.isEmpty { pairs[key] = list.map { "\($0)" }.joined(separator: ",") }
@@ -36,8 +63,8 @@ extension Settings {
     }
     networks("nodeport-cidrs", nodePorts(addresses).networks)
     networks("service-cidrs", serviceRanges)
-    if let bit = proxy.masqueradeBit(in: section) { pairs["masquerade-bit"] = String(bit) }
-    if proxy.conntrack.tcpBeLiberal { pairs["drop-invalid"] = "false" }
+    if let masqueradeBit { pairs["masquerade-bit"] = String(masqueradeBit) }
+    if proxy.conntrack.tcpBeLiberal || isConntrackLiberal { pairs["drop-invalid"] = "false" }
     if servesLocalhostNodePorts { pairs["localhost-nodeports"] = "true" }
     if proxyModeName == "ipvs" { pairs.merge(ipvsPairs) { $1 } }
     return pairs
@@ -57,13 +84,6 @@ extension Settings {
     return pairs
   }
 
-  /// Only iptables mode can, and does unless told not to, as upstream.
-  private var servesLocalhostNodePorts: Bool { proxyModeName == "iptables" && proxy.iptables.localhostNodePorts ?? true }
-
-  package func nodePorts(_ addresses: [IPAddress]) -> NodePortAddresses {
-    NodePortAddresses(proxy.nodePortAddresses, nodeAddresses: addresses, servesLocalhost: servesLocalhostNodePorts)
-  }
-
   /// How pods of this node are told from others.
   package var podDetection: NodeView.PodDetection {
     switch proxy.detectLocalMode {
@@ -74,7 +94,7 @@ extension Settings {
 
   package func nodeView(name: String, addresses: [IPAddress]) -> NodeView {
     NodeView(
-      name: name, zone: nodeZone, addresses: addresses, podDetection: podDetection, masqueradeAll: proxy.masqueradeAll(in: section))
+      name: name, zone: nodeZone, addresses: primaryFirst(addresses), podDetection: podDetection, masqueradeAll: masqueradesAll)
   }
 
   package var conntrack: ConntrackSettings {
@@ -89,18 +109,5 @@ extension Settings {
     settings.tcpBeLiberal = given.tcpBeLiberal
     settings.routesLocalnet = servesLocalhostNodePorts
     return settings
-  }
-
-  /// Settings of the proxy that this version takes without effect, or that contradict each other.
-  package func proxyWarnings(nodeAddresses: [IPAddress]) -> [String] {
-    var warnings = nodePorts(nodeAddresses).warnings
-    if proxy.detectLocalMode == .nodeCIDR, proxy.clusterCIDR.isEmpty {
-      warnings.append(
-        "detectLocalMode NodeCIDR: there is no Node object without an API server; name the node's pod networks with --cluster-cidr")
-    }
-    if proxy.minSyncPeriod(in: section) != nil {
-      warnings.append("minSyncPeriod has no effect: one change goes to the kernel at once, more are gathered while it is busy")
-    }
-    return warnings
   }
 }

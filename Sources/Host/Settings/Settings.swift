@@ -32,10 +32,9 @@ package struct Settings: Sendable, Equatable {
   package var isInitOnly = false
   /// Whether what other proxy modes left is removed.
   package var takesOver = true
-  /// Where the proxy's metrics are served; `nil`: nowhere. kube-proxy's default.
-  package var proxyMetricsPlace: AddressAndPort? = IPAddress("127.0.0.1").map { AddressAndPort(address: $0, port: 10249) }
-  /// kube-proxy's is 0.0.0.0:10256; off unless asked for, since kubelet's `/healthz` tells of the proxy too.
-  package var proxyHealthzPlace: AddressAndPort?
+  /// kube-proxy's two ports.
+  package var proxyMetrics = ListeningPlace.byDefault
+  package var proxyHealthz = ListeningPlace.byDefault
   package var healthzAddress = "127.0.0.1"
   /// 0: off.
   package var healthzPort: UInt16 = 10248
@@ -48,6 +47,10 @@ package struct Settings: Sendable, Equatable {
   package var crashBackoffMaximum: Duration = .seconds(300)
   /// What kube-proxy's configuration says, or flags in its place.
   package var proxy = KubeProxyConfiguration()
+  /// Whether there was such a document: who wrote one expects what kube-proxy does by default.
+  package var hasKubeProxyConfiguration = false
+  /// The backend that was chosen, once it is; `nil`: not known yet.
+  package var chosenProxyMode: String?
   package var logFormat = LogOutput.Format.text
   package var logLevel = Logger.Level.info
 
@@ -94,16 +97,22 @@ extension Settings {
     }
     if !kubelet.clusterDNS.isEmpty { clusterDNS = kubelet.clusterDNS }
     clusterDomain = kubelet.clusterDomain ?? clusterDomain
-    if let format = kubelet.logging.format { logFormat = format == .json ? .json : .text }
-    if let verbosity = kubelet.logging.verbosity, verbosity >= 4 { logLevel = .debug }
+    apply(kubelet.logging)
+  }
+
+  private mutating func apply(_ logging: LoggingConfiguration) {
+    if let format = logging.format { logFormat = format == .json ? .json : .text }
+    if let verbosity = logging.verbosity, verbosity >= 4 { logLevel = .debug }
   }
 
   private mutating func apply(_ proxy: KubeProxyConfiguration) {
     self.proxy = proxy
+    hasKubeProxyConfiguration = true
     if let mode = proxy.mode, !mode.isEmpty { proxyMode = mode }
     hostnameOverride = proxy.hostnameOverride ?? hostnameOverride
-    proxyMetricsPlace = proxy.metricsBindAddress ?? proxyMetricsPlace
-    proxyHealthzPlace = proxy.healthzBindAddress ?? proxyHealthzPlace
+    if let place = proxy.metricsBindAddress { proxyMetrics = .at(place) }
+    if let place = proxy.healthzBindAddress { proxyHealthz = .at(place) }
+    apply(proxy.logging)
   }
 
   private mutating func apply(_ own: SwiftletConfiguration) {

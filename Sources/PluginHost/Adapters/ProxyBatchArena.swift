@@ -4,7 +4,7 @@ import ServiceProxy
 
 /// One batch laid out as the C structs of `swiftlet/ext/proxy.h`: six buffers however large the batch, no allocation per
 /// string or element. Freed as a whole.
-struct ProxyBatchArena: ~Copyable {
+package struct ProxyBatchArena: ~Copyable {
   private let services: UnsafeMutableBufferPointer<swl_proxy_service_t>
   private let frontends: UnsafeMutableBufferPointer<swl_proxy_frontend_t>
   private let endpoints: UnsafeMutableBufferPointer<swl_proxy_endpoint_t>
@@ -14,7 +14,7 @@ struct ProxyBatchArena: ~Copyable {
   private let flags: UInt64
   private let generation: UInt64
 
-  init(_ batch: ProxyBatch) {
+  package init(_ batch: ProxyBatch) {
     services = .allocate(capacity: batch.upserts.count)
     frontends = .allocate(capacity: batch.upserts.reduce(0) { $0 + $1.frontends.count })
     endpoints = .allocate(capacity: batch.upserts.reduce(0) { $0 + $1.endpoints.count })
@@ -37,7 +37,7 @@ struct ProxyBatchArena: ~Copyable {
   }
 
   /// The batch; valid until `body` returns.
-  borrowing func withBatch<Result>(_ body: (UnsafePointer<swl_proxy_batch_t>) -> Result) -> Result {
+  package borrowing func withBatch<Result>(_ body: (UnsafePointer<swl_proxy_batch_t>) -> Result) -> Result {
     let batch = swl_proxy_batch_t(
       struct_size: UInt32(MemoryLayout<swl_proxy_batch_t>.size), reserved: 0, flags: flags, generation: generation,
       upserts: services.baseAddress.map { UnsafePointer($0) }, upsert_count: UInt64(services.count),

@@ -24,7 +24,9 @@ public final class BackendThread: Sendable {
     var run: @Sendable () -> (@Sendable () -> Void)
     /// Tells the caller instead; `nil` for callbacks, which have no caller.
     var fail: (@Sendable (BackendCallError) -> Void)?
-    var watchdog: Task<Void, Never>?
+    /// A caller waits from when it called, whoever has none from when it runs.
+    var patience: Duration
+    var end: Duration?
   }
 
   private struct Running: Sendable {
@@ -43,6 +45,14 @@ public final class BackendThread: Sendable {
     var hasExited = false
     var thread: pthread_t?
     var exitWaiters: [UInt64: @Sendable (Bool) -> Void] = [:]
+    /// One for all calls, and left sleeping when a call is over: a timer for each would cost more than a short call itself.
+    var watchdog: (task: Task<Void, Never>, until: Duration)?
+
+    /// Of what is not over and not told yet.
+    var earliestEnd: Duration? {
+      let ends = queue.map(\.end) + [running.flatMap { $0.isOverdue ? nil : $0.job.end }]
+      return ends.compactMap { $0 }.min()
+    }
   }
 
   /// Starts the thread.
@@ -78,8 +88,7 @@ public final class BackendThread: Sendable {
               let value = body()
               return { reply.send(.success(value)) }
             },
-            fail: { reply.send(.failure($0)) },
-            watchdog: watchdog(id, deadline)))
+            fail: { reply.send(.failure($0)) }, patience: deadline, end: clock.now() + deadline))
       }
     } onCancel: {
       guard isCancellable else { return }
@@ -97,11 +106,10 @@ public final class BackendThread: Sendable {
       state.queue.append(
         Job(
           id: id, operation: operation,
-          run: { [self] in
-            let watchdog = watchdog(id, deadline)
+          run: {
             body()
-            return { watchdog.cancel() }
-          }))
+            return {}
+          }, patience: deadline))
       return true
     }
     if isAccepted { work.signal() }
@@ -124,12 +132,15 @@ public final class BackendThread: Sendable {
       if state.isClosed { return .closed("backend \(name) is shut down") }
       if let running = state.running, running.isOverdue { return busy(running) }
       state.queue.append(job)
+      watch(&state)
       return nil
     }
     guard let refusal else { return work.signal() }
-    job.watchdog?.cancel()
     job.fail?(refusal)
   }
+
+  /// Calls and callbacks that wait for the thread.
+  package var waitingCount: Int { state.withLock { $0.queue.count } }
 
   private func busy(_ running: Running) -> BackendCallError {
     .busy("backend \(name) is busy since \((clock.now() - running.since).inSeconds) in \(running.job.operation)")
@@ -137,33 +148,44 @@ public final class BackendThread: Sendable {
 
   // MARK: Deadlines
 
-  private func watchdog(_ id: UInt64, _ deadline: Duration) -> Task<Void, Never> {
-    let end = clock.now() + deadline
-    return Task { [self] in
-      do { try await clock.sleep(end) } catch { return }
-      expire(id, "did not come back within \(deadline.inSeconds)")
+  /// Sees to it that the watchdog wakes when the earliest deadline passes, or before.
+  private func watch(_ state: inout State) {
+    guard let end = state.earliestEnd else { return }
+    if let watchdog = state.watchdog {
+      if watchdog.until <= end { return }
+      watchdog.task.cancel()
     }
+    let task = Task { [self] in
+      do { try await clock.sleep(end) } catch { return }
+      expire()
+    }
+    state.watchdog = (task, end)
   }
 
-  /// The deadline of a job passed: if it runs, everybody who waits is told; if it still waits in line, its caller is.
-  private func expire(_ id: UInt64, _ message: String) {
+  /// A deadline may have passed: if its job runs, everybody who waits is told; if it still waits in line, its caller is.
+  private func expire() {
     let failures: [(Job, BackendCallError)] = state.withLock { state in
-      if var running = state.running, running.job.id == id {
+      state.watchdog = nil
+      let now = clock.now()
+      var failures: [(Job, BackendCallError)] = []
+      if var running = state.running, !running.isOverdue, let end = running.job.end, end <= now {
         running.isOverdue = true
         state.running = running
-        let waiting = state.queue.filter { $0.fail != nil }
+        failures.append((running.job, .hung(Self.late(running.job))))
+        for job in state.queue where job.fail != nil { failures.append((job, busy(running))) }
         state.queue.removeAll { $0.fail != nil }
-        return [(running.job, .hung(message))] + waiting.map { ($0, busy(running)) }
       }
-      guard let index = state.queue.firstIndex(where: { $0.id == id }) else { return [] }
-      let job = state.queue.remove(at: index)
-      return [(job, state.running.map(busy) ?? .busy(message))]
+      for job in state.queue where job.end.map({ $0 <= now }) ?? false {
+        failures.append((job, state.running.map(busy) ?? .busy(Self.late(job))))
+      }
+      state.queue.removeAll { $0.end.map { $0 <= now } ?? false }
+      watch(&state)
+      return failures
     }
-    for (job, error) in failures {
-      job.watchdog?.cancel()
-      job.fail?(error)
-    }
+    for (job, error) in failures { job.fail?(error) }
   }
+
+  private static func late(_ job: Job) -> String { "did not come back within \(job.patience.inSeconds)" }
 
   // MARK: The thread
 
@@ -222,8 +244,15 @@ public final class BackendThread: Sendable {
   private func next() -> (Job?, Bool) {
     state.withLock { state in
       guard !state.queue.isEmpty else { return (nil, state.isClosed) }
-      let job = state.queue.removeFirst()
-      state.running = Running(job: job, since: clock.now())
+      var job = state.queue.removeFirst()
+      let now = clock.now()
+      if job.end == nil {
+        job.end = now + job.patience
+        state.running = Running(job: job, since: now)
+        watch(&state)
+      } else {
+        state.running = Running(job: job, since: now)
+      }
       return (job, false)
     }
   }
@@ -234,7 +263,6 @@ public final class BackendThread: Sendable {
       return (state.running, state.isClosed && state.queue.isEmpty)
     }
     guard let running else { return }
-    running.job.watchdog?.cancel()
     if running.isOverdue { cameBack(running.job.operation, clock.now() - running.since) }
     if isOver { work.signal() }
   }
@@ -242,7 +270,8 @@ public final class BackendThread: Sendable {
   private func exit() {
     let waiters = state.withLock { state in
       state.hasExited = true
-      defer { state.exitWaiters = [:] }
+      state.watchdog?.task.cancel()
+      defer { (state.exitWaiters, state.watchdog) = ([:], nil) }
       return state.exitWaiters.values.map { $0 }
     }
     for waiter in waiters { waiter(true) }

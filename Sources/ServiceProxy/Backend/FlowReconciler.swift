@@ -1,9 +1,11 @@
+import KubeModel
+
 /// Ends connections the kernel still tracks but that lead nowhere any more. Implemented over conntrack, and by fakes in tests.
 public protocol FlowReconciler: Sendable {
   /// The kernel has committed these changes; none of them is lost between two calls. Returns at once: nothing waits for a look
   /// through a table of many flows.
   /// - Parameters:
-  ///   - changes: what each service port was and is.
+  ///   - changes: what each service port was and is; not those of TCP, whose connections end by themselves.
   ///   - isFullLoad: the first load, of everything: what flows are left of an earlier run is not known.
   func committed(_ changes: [CommittedChange], isFullLoad: Bool) async
 }
@@ -24,10 +26,16 @@ public struct CommittedChange: Sendable, Equatable {
 }
 
 extension ProxyBatch {
-  /// What the commit of this batch changed.
+  /// What the commit of this batch changed, as far as flows outlive it: those of TCP end by themselves.
   /// - Parameter failures: service ports whose previous state stands.
   public func changes(except failures: [String: String]) -> [CommittedChange] {
-    upserts.filter { failures[$0.key] == nil }.map { CommittedChange(key: $0.key, previous: replaced[$0.key], current: $0) }
-      + removals.map { CommittedChange(key: $0, previous: replaced[$0], current: nil) }
+    var changes: [CommittedChange] = []
+    for port in upserts where port.ipProtocol != .tcp && failures[port.key] == nil {
+      changes.append(CommittedChange(key: port.key, previous: replaced[port.key], current: port))
+    }
+    for key in removals where replaced[key]?.ipProtocol != .tcp {
+      changes.append(CommittedChange(key: key, previous: replaced[key], current: nil))
+    }
+    return changes
   }
 }

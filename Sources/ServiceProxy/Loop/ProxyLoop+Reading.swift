@@ -13,12 +13,23 @@ extension ProxyLoop {
   /// The node's zone, addresses or settings are others now.
   public func setNode(_ node: NodeView) {
     table.setNode(node)
-    wakeUp.yield()
+    disturb()
   }
 
   /// One Service as it is programmed.
   public func report(of name: String) -> (service: Service, ports: [ResolvedServicePort], issues: [ServiceIssue])? {
     table.report(of: name)
+  }
+
+  /// Service ports whose policy keeps traffic on this node while only others have endpoints: such traffic is dropped.
+  public var portsWithoutLocalEndpoints: [MissingLocalEndpoints: Int] {
+    var counts: [MissingLocalEndpoints: Int] = [:]
+    for name in table.serviceNames {
+      for port in table.report(of: name)?.ports ?? [] {
+        for missing in MissingLocalEndpoints.all(of: port) { counts[missing, default: 0] += 1 }
+      }
+    }
+    return counts
   }
 
   /// What of a Service is not programmed, as of the last batch that was made.

@@ -3,6 +3,23 @@ import Logging
 
 /// What others do to the rules is found and undone.
 extension ProxyLoop {
+  /// How foreign changes of the rules are found and undone.
+  public struct Repairing: Sendable {
+    /// Between two comparisons of everything with the kernel; `nil`: never. They are put off where they would take more
+    /// than a thousandth of the time.
+    public var period: Duration?
+    /// Least time between two repairs, lest two programs that undo each other's work keep the machine busy.
+    public var pause: Duration
+    /// Called with what was found, on no particular thread.
+    public var found: @Sendable ([String]) async -> Void
+
+    public init(period: Duration? = nil, pause: Duration = .seconds(1), found: @escaping @Sendable ([String]) async -> Void = { _ in }) {
+      self.period = period
+      self.pause = pause
+      self.found = found
+    }
+  }
+
   /// Looks whenever the kernel says that something may have happened.
   func watchKernel() async {
     let disturbances: AsyncStream<Void>?
@@ -39,8 +56,8 @@ extension ProxyLoop {
       guard !damage.isEmpty, !needsFullLoad else { return false }
       needsFullLoad = true
       status.damage = damage
-      metrics.repairs += 1
-      wakeUp.yield()
+      counts.repairs += 1
+      disturb()
       logger.warning(
         "somebody else changed the Service rules; restoring them",
         metadata: ["damage": "\(damage.prefix(10).joined(separator: "; "))", "findings": "\(damage.count)"])
@@ -55,10 +72,10 @@ extension ProxyLoop {
   func measure(isFull: Bool, begun: Int64, oldest: Int64) {
     let end = now()
     let seconds = Double(end - begun) / 1e9
-    metrics.sync.observe(seconds)
-    if isFull { metrics.fullSync.observe(seconds) } else { metrics.partialSync.observe(seconds) }
-    if oldest != 0 { metrics.programming.observe(Double(end - oldest) / 1e9) }
-    metrics.lastSync = ProxyLoop.unixSeconds()
+    counts.sync.observe(seconds)
+    if isFull { counts.fullSync.observe(seconds) } else { counts.partialSync.observe(seconds) }
+    if oldest != 0 { counts.programming.observe(Double(end - oldest) / 1e9) }
+    counts.lastSync = ProxyLoop.unixSeconds()
   }
 
   /// Nanoseconds of a clock that only goes forward.

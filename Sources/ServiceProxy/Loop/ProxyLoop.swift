@@ -8,22 +8,6 @@ import Synchronization
 /// read yet. After a failure the next attempt is a full load again, which every backend turns into the difference between
 /// the kernel and what is wanted.
 public actor ProxyLoop {
-  /// For people and health checks.
-  public struct Status: Sendable, Equatable {
-    /// Of the last batch the kernel committed; 0 before the first.
-    public var committedGeneration: UInt64 = 0
-    public var isLoaded = false
-    /// What failed last, until a sync succeeds.
-    public var lastError: String?
-    public var consecutiveFailures = 0
-    /// Service ports the backend could not program, with the reason.
-    public var failures: [String: String] = [:]
-    /// What somebody else did to the rules when last found, until it is repaired.
-    public var damage: [String] = []
-
-    public init() {}
-  }
-
   /// Service ports a batch of a full load carries at most; bounds one kernel transaction together with the backend's own
   /// limit (see the design notes on quadratic netfilter transactions).
   public static let fullLoadBound = 1000
@@ -35,9 +19,7 @@ public actor ProxyLoop {
   private let flows: (any FlowReconciler)?
   let repairing: Repairing
   let now: @Sendable () -> Int64
-  /// When the oldest change that is not committed yet was submitted; 0: there is none.
-  private let waitingSince = Mutex<Int64>(0)
-  private let inbox = Mutex<[ServiceChange]>([])
+  let pending = Mutex(PendingChanges())
   var table: ServiceTable
   private var generation: UInt64 = 0
   private var submitted: UInt64 = 0
@@ -56,24 +38,7 @@ public actor ProxyLoop {
   private let wake: AsyncStream<Void>
   let wakeUp: AsyncStream<Void>.Continuation
   public internal(set) var status = Status()
-  public internal(set) var metrics = ProxyMetrics()
-
-  /// How foreign changes of the rules are found and undone.
-  public struct Repairing: Sendable {
-    /// Between two comparisons of everything with the kernel; `nil`: never. They are put off where they would take more
-    /// than a thousandth of the time.
-    public var period: Duration?
-    /// Least time between two repairs, lest two programs that undo each other's work keep the machine busy.
-    public var pause: Duration
-    /// Called with what was found, on no particular thread.
-    public var found: @Sendable ([String]) async -> Void
-
-    public init(period: Duration? = nil, pause: Duration = .seconds(1), found: @escaping @Sendable ([String]) async -> Void = { _ in }) {
-      self.period = period
-      self.pause = pause
-      self.found = found
-    }
-  }
+  var counts = ProxyMetrics()
 
   private struct Waiter {
     var upTo: UInt64
@@ -104,26 +69,37 @@ public actor ProxyLoop {
   /// Takes changes over; returns at once. Not a call of the actor: changes arrive in the order they are submitted in.
   public nonisolated func submit(_ changes: [ServiceChange]) {
     let submittedAt = now()
-    inbox.withLock { $0 += changes }
-    waitingSince.withLock { if $0 == 0 { $0 = submittedAt } }
+    pending.withLock { $0.submit(changes, at: submittedAt) }
     wakeUp.yield()
   }
 
-  private func emptyInbox() {
-    let changes = inbox.withLock { inbox in
-      defer { inbox = [] }
-      return inbox
-    }
+  /// Work came up that nobody submitted.
+  func disturb() {
+    let time = now()
+    pending.withLock { $0.disturb(at: time) }
+    wakeUp.yield()
+  }
+
+  private func emptyInbox() { apply(pending.withLock { $0.takeInbox() }) }
+
+  /// Empties the inbox for the sync that begins; when the oldest of its changes came.
+  private func takeUp(at time: Int64) -> Int64 {
+    let (changes, oldest) = pending.withLock { ($0.takeInbox(), $0.begin(at: time)) }
+    apply(changes)
+    return oldest
+  }
+
+  private func apply(_ changes: [ServiceChange]) {
     guard !changes.isEmpty else { return }
     for change in changes {
       table.apply(change)
       switch change {
-      case .service, .serviceRemoved: metrics.serviceChanges += 1
-      case .slice, .sliceRemoved: metrics.endpointChanges += 1
+      case .service, .serviceRemoved: counts.serviceChanges += 1
+      case .slice, .sliceRemoved: counts.endpointChanges += 1
       }
     }
     submitted += 1
-    metrics.lastQueued = ProxyLoop.unixSeconds()
+    counts.lastQueued = ProxyLoop.unixSeconds()
   }
 
   /// Everything that is to be served at start has been submitted: the first full load may replace what the kernel holds.
@@ -210,8 +186,10 @@ public actor ProxyLoop {
   private func syncUntilSettled() async {
     emptyInbox()
     while sourcesComplete, !Task.isCancelled, needsFullLoad || table.hasChanges || applied < submitted {
+      let begun = now()
+      let oldest = takeUp(at: begun)
       let target = submitted
-      let isDone = await syncOnce()
+      let isDone = await syncOnce(begun: begun, oldest: oldest)
       emptyInbox()
       if isDone {
         applied = max(applied, target)
@@ -222,6 +200,7 @@ public actor ProxyLoop {
       }
     }
     guard sourcesComplete, !Task.isCancelled else { return }
+    pending.withLock { $0.settle() }
     schedulePortRetry()
     settled()
   }
@@ -251,7 +230,7 @@ public actor ProxyLoop {
     .milliseconds(min(30_000, 250 << min(max(failures - 1, 0), 7)))
   }
 
-  private func syncOnce() async -> Bool {
+  private func syncOnce(begun: Int64, oldest: Int64) async -> Bool {
     let isFull = needsFullLoad
     let batches: [ProxyBatch]
     if isFull {
@@ -262,18 +241,12 @@ public actor ProxyLoop {
       batches = table.takeBatch(generation: generation + 1).map { [$0] } ?? []
     }
     if isFull { status.failures = [:] }
-    let begun = now()
-    // Changes from here on wait for the next batch.
-    let oldest = waitingSince.withLock { since in
-      defer { since = 0 }
-      return since
-    }
     for batch in batches {
       generation = batch.generation
       do {
         try await commit(batch)
       } catch {
-        waitingSince.withLock { if oldest != 0 { $0 = oldest } }
+        pending.withLock { $0.fail() }
         if !isFull { owedChanges += batch.changes(except: [:]) }
         failed(error)
         return false
@@ -285,6 +258,7 @@ public actor ProxyLoop {
     }
     owedChanges = []
     if !batches.isEmpty { measure(isFull: isFull, begun: begun, oldest: oldest) }
+    pending.withLock { $0.commit() }
     needsFullLoad = false
     status.damage = []
     status.isLoaded = true
@@ -297,7 +271,7 @@ public actor ProxyLoop {
   private func commit(_ batch: ProxyBatch) async throws(ProxyBackendError) {
     let begun = now()
     let report = try await backend.sync(batch)
-    metrics.longestTransaction = max(metrics.longestTransaction, Double(now() - begun) / 1e9)
+    counts.longestTransaction = max(counts.longestTransaction, Double(now() - begun) / 1e9)
     for port in batch.upserts { status.failures[port.key] = nil }
     for key in batch.removals { status.failures[key] = nil }
     for (key, reason) in report.failures {
@@ -312,7 +286,7 @@ public actor ProxyLoop {
 
   private func failed(_ error: ProxyBackendError) {
     needsFullLoad = true
-    metrics.syncFailures += 1
+    counts.syncFailures += 1
     status.lastError = "\(error)"
     status.consecutiveFailures += 1
     logger.error(

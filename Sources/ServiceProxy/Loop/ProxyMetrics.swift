@@ -14,6 +14,9 @@ public struct ProxyMetrics: Sendable, Equatable {
   public var syncFailures: UInt64 = 0
   public var serviceChanges: UInt64 = 0
   public var endpointChanges: UInt64 = 0
+  /// Submitted and not committed.
+  public var pendingServiceChanges = 0
+  public var pendingEndpointChanges = 0
   /// Times somebody else's change was found, and repaired.
   public var repairs: UInt64 = 0
 

@@ -61,7 +61,7 @@ struct EndpointCandidate {
 
   /// The endpoints behind a service port, each once and in order.
   static func all(of port: ServicePort, in slices: [EndpointSlice], spec: ServiceSpec, node: NodeView) -> [EndpointCandidate] {
-    var candidates: [Place: EndpointCandidate] = [:]
+    var candidates: [EndpointCandidate] = []
     for slice in slices {
       // Slices name their ports as the Service does.
       guard let target = slice.ports.first(where: { $0.name == port.name && $0.protocol == port.protocol })?.port, target != 0 else {
@@ -71,10 +71,20 @@ struct EndpointCandidate {
         // Upstream consumers use the first address only; the others of a slice are for the same backend.
         guard let address = endpoint.addresses.first, SliceCheck.complaint(about: address, in: slice.addressType) == nil else { continue }
         let place = Place(address: address, port: target)
-        let candidate = EndpointCandidate(endpoint, at: place, publishesNotReady: spec.publishNotReadyAddresses, node: node)
-        candidates[place] = candidates[place]?.merged(with: candidate) ?? candidate
+        candidates.append(EndpointCandidate(endpoint, at: place, publishesNotReady: spec.publishNotReadyAddresses, node: node))
       }
     }
-    return candidates.values.sorted { $0.place < $1.place }
+    if candidates.count < 2 { return candidates }
+    candidates.sort { $0.place < $1.place }
+    var merged: [EndpointCandidate] = []
+    merged.reserveCapacity(candidates.count)
+    for candidate in candidates {
+      if let last = merged.last, last.place == candidate.place {
+        merged[merged.count - 1] = last.merged(with: candidate)
+      } else {
+        merged.append(candidate)
+      }
+    }
+    return merged
   }
 }

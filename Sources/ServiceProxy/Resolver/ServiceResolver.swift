@@ -28,7 +28,8 @@ public struct ServiceResolver: Sendable {
   public func resolve(_ service: Service, slices: some Sequence<EndpointSlice>) -> Resolution {
     var resolution = Resolution()
     guard isProxied(service) else { return resolution }
-    let slices = slices.sorted { $0.metadata.name < $1.metadata.name }
+    var slices = Array(slices)
+    if slices.count > 1 { slices.sort { $0.metadata.name < $1.metadata.name } }
     let stated = SourceRanges.Stated(service)
     resolution.issues = foreignAddresses(of: service) + stated.issues + slices.flatMap { SliceCheck.issues(of: $0) }
     for family in families(of: service.spec) {

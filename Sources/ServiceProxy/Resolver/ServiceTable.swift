@@ -15,15 +15,34 @@ public enum ServiceChange: Sendable {
 /// The cost of a change follows the Services it touches, never the number of Services. A value: the loop that owns it
 /// feeds changes in and takes batches out.
 public struct ServiceTable: Sendable {
+  /// Keeps a Service in one place: it is a large value, and a table that grows moves all of its entries.
+  private final class Kept: Sendable {
+    let service: Service
+    init(_ service: Service) { self.service = service }
+  }
+
   private struct Entry: Sendable {
-    var service: Service?
-    var slices: [String: EndpointSlice] = [:]
-    var resolution = ServiceResolver.Resolution()
-    /// Ports of the resolution that hold all their front ends and so are programmed.
-    var programmed: [String: ResolvedServicePort] = [:]
-    var conflicts: [ServiceIssue] = []
-    /// As of the resolution.
+    var kept: Kept?
+    /// Sorted by name: nearly always one, and few even of a large Service.
+    var slices: [EndpointSlice] = []
+    /// Ports that hold all their front ends and so are programmed; sorted by key.
+    var programmed: [ResolvedServicePort] = []
+    /// When it was last settled.
     var rank: ServiceRank?
+
+    var service: Service? { kept?.service }
+
+    /// False: it was there as it is.
+    mutating func put(_ slice: EndpointSlice) -> Bool {
+      let place = slices.firstIndex { $0.metadata.name >= slice.metadata.name } ?? slices.endIndex
+      if place < slices.endIndex, slices[place].metadata.name == slice.metadata.name {
+        if slices[place] == slice { return false }
+        slices[place] = slice
+      } else {
+        slices.insert(slice, at: place)
+      }
+      return true
+    }
   }
 
   private var resolver: ServiceResolver
@@ -43,18 +62,18 @@ public struct ServiceTable: Sendable {
 
   public var node: NodeView { resolver.node }
   public var hasChanges: Bool { !dirty.isEmpty || !again.isEmpty }
-  public var serviceNames: [String] { entries.filter { $0.value.service != nil }.keys.sorted() }
+  public var serviceNames: [String] { entries.filter { $0.value.kept != nil }.keys.sorted() }
 
   public mutating func apply(_ change: ServiceChange) {
     switch change {
     case .service(let service):
       let name = service.metadata.namespacedName
-      guard entries[name]?.service != service else { return }
-      entries[name, default: Entry()].service = service
+      guard entries[name]?.kept?.service != service else { return }
+      entries[name, default: Entry()].kept = Kept(service)
       dirty.insert(name)
     case .serviceRemoved(let name):
-      guard entries[name]?.service != nil else { return }
-      entries[name]?.service = nil
+      guard entries[name]?.kept != nil else { return }
+      entries[name]?.kept = nil
       dirty.insert(name)
     case .slice(let slice):
       replace(slice)
@@ -74,7 +93,7 @@ public struct ServiceTable: Sendable {
   /// What is known of one Service, for people.
   public func report(of name: String) -> (service: Service, ports: [ResolvedServicePort], issues: [ServiceIssue])? {
     guard let entry = entries[name], let service = entry.service else { return nil }
-    return (service, entry.programmed.values.sorted { $0.key < $1.key }, issues(of: name))
+    return (service, entry.programmed, issues(of: name))
   }
 
   /// Why nothing is programmed for one Service by what it is, such as headless.
@@ -83,7 +102,7 @@ public struct ServiceTable: Sendable {
   /// Why each endpoint of one Service is used or not, and how a client would be served.
   public func explain(_ name: String, client: ServiceClient? = nil) -> [ServicePortExplanation]? {
     guard let entry = entries[name], let service = entry.service else { return nil }
-    return resolver.explain(service, slices: entry.slices.values, client: client)
+    return resolver.explain(service, slices: entry.slices, client: client)
   }
 
   /// What of each Service is not programmed, as of the last batch; Services in order are not among them.
@@ -103,40 +122,55 @@ public struct ServiceTable: Sendable {
   /// Resolves what was touched and returns the difference to what was handed out before, or `nil` when it makes none.
   /// `generation` numbers the batch.
   public mutating func takeBatch(generation: UInt64) -> ProxyBatch? {
-    let handedOut = settleAll()
-    var upserts: [String: ResolvedServicePort] = [:]
-    var removals: Set<String> = []
-    var replaced: [String: ResolvedServicePort] = [:]
-    for (name, previous) in handedOut {
-      let current = entries[name]?.programmed ?? [:]
-      for (key, port) in current where previous[key] != port {
-        upserts[key] = port
-        replaced[key] = previous[key]
+    var batch = ProxyBatch(generation: generation, reset: false, complete: false, upserts: [], removals: [])
+    for (name, previous) in settleAll() { difference(from: previous, to: entries[name]?.programmed ?? [], in: &batch) }
+    if !again.isEmpty {
+      let known = Set(batch.upserts.map(\.key)).union(batch.removals)
+      for key in again.subtracting(known) {
+        if let port = programmed(key) { batch.upserts.append(port) } else { batch.removals.append(key) }
       }
-      for (key, port) in previous where current[key] == nil {
-        removals.insert(key)
-        replaced[key] = port
+      again = []
+    }
+    guard !batch.upserts.isEmpty || !batch.removals.isEmpty else { return nil }
+    batch.upserts.sort { $0.key < $1.key }
+    batch.removals.sort()
+    return batch
+  }
+
+  /// Both are sorted by key.
+  private func difference(from previous: [ResolvedServicePort], to current: [ResolvedServicePort], in batch: inout ProxyBatch) {
+    var old = previous[...]
+    func remove(_ port: ResolvedServicePort) {
+      batch.removals.append(port.key)
+      batch.replaced[port.key] = port
+    }
+    for port in current {
+      while let first = old.first, first.key < port.key { remove(old.removeFirst()) }
+      guard let first = old.first, first.key == port.key else {
+        batch.upserts.append(port)
+        continue
       }
+      old.removeFirst()
+      if first == port { continue }
+      batch.upserts.append(port)
+      batch.replaced[port.key] = first
     }
-    for key in again {
-      if let port = programmed(key) { upserts[key] = port } else { removals.insert(key) }
-    }
-    again = []
-    guard !upserts.isEmpty || !removals.isEmpty else { return nil }
-    return ProxyBatch(
-      generation: generation, reset: false, complete: false, upserts: upserts.values.sorted { $0.key < $1.key },
-      removals: removals.sorted(), replaced: replaced)
+    for port in old { remove(port) }
   }
 
   /// The key of a service port starts with its Service: "namespace/name:".
   private func programmed(_ key: String) -> ResolvedServicePort? {
-    key.firstIndex(of: ":").flatMap { entries[String(key[..<$0])]?.programmed[key] }
+    key.firstIndex(of: ":").flatMap { entries[String(key[..<$0])]?.programmed.first { $0.key == key } }
   }
 
   /// Everything, cut into batches of at most `bound` service ports, as a full load. Leaves no pending change.
   public mutating func fullLoad(firstGeneration: UInt64, bound: Int) -> [ProxyBatch] {
-    _ = takeBatch(generation: firstGeneration)
-    let all = entries.values.flatMap(\.programmed.values).sorted { $0.key < $1.key }
+    _ = settleAll()
+    again = []
+    var all: [ResolvedServicePort] = []
+    all.reserveCapacity(entries.count)
+    for entry in entries.values { all += entry.programmed }
+    all.sort { $0.key < $1.key }
     var batches: [ProxyBatch] = []
     var start = 0
     repeat {
@@ -154,28 +188,33 @@ public struct ServiceTable: Sendable {
     let name = slice.metadata.namespacedName
     let owner = slice.serviceName.map { "\(slice.metadata.namespace)/\($0)" }
     if let previous = serviceOfSlice[name], previous != owner { removeSlice(name) }
-    guard let owner, entries[owner]?.slices[name] != slice else { return }
+    guard let owner, entries[owner, default: Entry()].put(slice) else { return }
     serviceOfSlice[name] = owner
-    entries[owner, default: Entry()].slices[name] = slice
     dirty.insert(owner)
   }
 
   private mutating func removeSlice(_ name: String) {
     guard let owner = serviceOfSlice.removeValue(forKey: name) else { return }
-    entries[owner]?.slices[name] = nil
+    entries[owner]?.slices.removeAll { $0.metadata.namespacedName == name }
     dirty.insert(owner)
   }
 
   /// Settles what was touched, those that rank first before the others, which may be woken by it. Returns what was
   /// programmed of each before.
-  private mutating func settleAll() -> [String: [String: ResolvedServicePort]] {
-    var handedOut: [String: [String: ResolvedServicePort]] = [:]
+  private mutating func settleAll() -> [(name: String, previous: [ResolvedServicePort])] {
     // The last is next, so that taking it moves nothing.
-    var round = dirty.map(rank).sorted(by: >)
+    var round = dirty.map(rank)
+    if round.count > 1 { round.sort(by: >) }
+    var handedOut: [(name: String, previous: [ResolvedServicePort])] = []
+    handedOut.reserveCapacity(round.count)
+    // A Service that is woken may be settled once more; known only once that can be.
+    var settled: Set<String>?
     while let next = round.popLast() {
       dirty.remove(next.name)
       let (previous, woken) = settle(next.name)
-      if handedOut[next.name] == nil { handedOut[next.name] = previous }
+      if settled?.insert(next.name).inserted ?? true { handedOut.append((next.name, previous)) }
+      if woken.isEmpty { continue }
+      if settled == nil { settled = Set(handedOut.map(\.name)) }
       for name in woken where dirty.insert(name).inserted {
         let rank = rank(name)
         round.insert(rank, at: round.firstIndex { $0 < rank } ?? round.endIndex)
@@ -185,28 +224,50 @@ public struct ServiceTable: Sendable {
   }
 
   private func rank(_ name: String) -> ServiceRank {
-    entries[name]?.service.map(ServiceRank.init) ?? ServiceRank(created: nil, name: name)
+    ServiceRank(created: entries[name]?.kept?.service.metadata.creationTimestamp, name: name)
   }
 
   /// Resolves one Service and claims its front ends.
-  private mutating func settle(_ name: String) -> (previous: [String: ResolvedServicePort], woken: Set<String>) {
-    guard var entry = entries[name] else { return ([:], []) }
-    let previous = entry.programmed
+  private mutating func settle(_ name: String) -> (previous: [ResolvedServicePort], woken: Set<String>) {
+    guard let place = entries.index(forKey: name) else { return ([], []) }
     let rank = rank(name)
-    entry.resolution = entry.service.map { resolver.resolve($0, slices: entry.slices.values) } ?? .init()
-    let outcome = claims.settle(
-      name, held: previous.values, wanted: entry.resolution.ports, isReranked: entry.rank != nil && entry.rank != rank
-    ) { [entries] other in
-      // Who is gone holds only what was not taken back yet.
-      entries[other]?.service.map { rank < ServiceRank($0) } ?? true
-    }
-    entry.programmed = Dictionary(outcome.granted.map { ($0.key, $0) }) { first, _ in first }
-    entry.conflicts = outcome.conflicts
-    entry.rank = rank
-    healthChecks.set(entry.resolution.healthCheck, of: rank)
-    let issues = entry.resolution.issues + entry.conflicts
+    let previous = entries.values[place].programmed
+    let resolution = resolution(at: place)
+    let isReranked = entries.values[place].rank.map { $0 != rank } ?? false
+    let outcome = claim(resolution.ports, for: rank, held: previous, isReranked: isReranked)
+    healthChecks.set(resolution.healthCheck, of: rank)
+    let issues = resolution.issues + outcome.conflicts
     problems[name] = issues.isEmpty ? nil : issues
-    entries[name] = entry.service == nil && entry.slices.isEmpty ? nil : entry
+    if entries.values[place].kept == nil, entries.values[place].slices.isEmpty {
+      entries.remove(at: place)
+    } else {
+      // In place: a Service is a large value to copy.
+      entries.values[place].programmed = inOrder(outcome.granted)
+      entries.values[place].rank = rank
+    }
     return (previous, outcome.woken)
+  }
+
+  /// A function of its own, so that nobody else holds the entries when one is changed.
+  private mutating func claim(
+    _ wanted: [ResolvedServicePort], for rank: ServiceRank, held: [ResolvedServicePort], isReranked: Bool
+  ) -> FrontendClaims.Outcome {
+    claims.settle(rank.name, held: held, wanted: wanted, isReranked: isReranked) { [entries] other in
+      // Who is gone holds only what was not taken back yet.
+      entries[other]?.kept.map { rank < ServiceRank(created: $0.service.metadata.creationTimestamp, name: other) } ?? true
+    }
+  }
+
+  /// Of ports that go by one name the first counts.
+  private func inOrder(_ ports: [ResolvedServicePort]) -> [ResolvedServicePort] {
+    if ports.count < 2 { return ports }
+    var kept: [ResolvedServicePort] = []
+    for port in ports.sorted(by: { $0.key < $1.key }) where kept.last?.key != port.key { kept.append(port) }
+    return kept
+  }
+
+  private func resolution(at place: Dictionary<String, Entry>.Index) -> ServiceResolver.Resolution {
+    guard let kept = entries.values[place].kept else { return .init() }
+    return resolver.resolve(kept.service, slices: entries.values[place].slices)
   }
 }
