@@ -118,6 +118,10 @@ let package = Package(
       dependencies: ["KubeModel", "ServiceProxy", "PluginHost", "PluginKit", "NFTables", "CNetfilter", "IPTables", argumentParser, log],
       path: "Benchmarks/ServiceProgramming", swiftSettings: strict),
 
+    .executableTarget(
+      name: "ConntrackReconcile", dependencies: ["CConntrack", "Conntrack", "KubeModel", "ServiceProxy", argumentParser],
+      path: "Benchmarks/ConntrackReconcile", swiftSettings: strict),
+
     // Test doubles and builders, for authors of backends too.
     library("CRITesting", ["CRI", protobuf] + nio + http2),
     .systemLibrary(name: "CNamespace"),

@@ -83,17 +83,17 @@ struct ServiceProgramming: AsyncParsableCommand {
     row.change = (Usage.now() - begin) / Double(max(changes, 1))
   }
 
+  /// Changes come from a thread of their own, whose time is not counted, as from a watch of an API server.
   private func atARate(_ workload: Workload, _ loop: ProxyLoop, _ row: inout Table.Row) async throws {
+    let count = max(seconds * 100, 1)
+    let before = await loop.metrics.programming
     let begin = Usage.now()
-    for number in 1...max(seconds * 100, 1) {
-      let ahead = Double(number) * 0.01 - (Usage.now() - begin).wall
-      if ahead > 0 { try await Task.sleep(for: .seconds(ahead)) }
-      let submitted = Usage.now()
-      loop.submit([workload.change(number, round: changes + number)])
-      guard await loop.commit(within: .seconds(60)) else { throw ValidationError("a change was not committed within a minute") }
-      row.lags.append((Usage.now() - submitted).wall)
-    }
+    let ticker = Ticker(count: count, every: 0.01) { loop.submit([workload.change($0, round: changes + $0)]) }
+    let own = await ticker.run()
+    guard await loop.commit(within: .seconds(60)) else { throw ValidationError("changes were not committed within a minute") }
     row.rate = Usage.now() - begin
+    row.rate.user -= own
+    row.lag = await loop.metrics.programming.bound(of: 0.99, since: before)
   }
 
   private func addFloor(to row: inout Table.Row, _ workload: Workload) throws {

@@ -90,7 +90,9 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
       }
       try apply(batch, failed)
       if batch.isComplete {
-        for programmer in programmers where missing[programmer.family] == nil { try programmer.completeLoad() }
+        for programmer in programmers where missing[programmer.family] == nil {
+          try programmer.completeLoad { report($0.key, named($0, $1), batch, failed) }
+        }
         cleanOtherVariant()
       }
     } catch {
@@ -111,20 +113,27 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
     }
   }
 
+  private func report(_ key: String, _ fault: BackendFault, _ batch: ProxyBatchView, _ failed: (String, BackendFault) -> Void) {
+    host.log(.warning, "service port not programmed", ["service": key, "error": fault.message, "generation": "\(batch.generation)"])
+    failed(key, fault)
+  }
+
   private func apply(_ batch: ProxyBatchView, _ failed: (String, BackendFault) -> Void) throws(ToolFailure) {
-    func report(_ key: String, _ fault: BackendFault) {
-      host.log(.warning, "service port not programmed", ["service": key, "error": fault.message, "generation": "\(batch.generation)"])
-      failed(key, fault)
-    }
-    let changes = read(batch, report)
+    let changes = read(batch) { report($0, $1, batch, failed) }
     for programmer in programmers {
       let own = changes.filter { $0.family == programmer.family }
       if let fault = missing[programmer.family] {
-        for case .upsert(let port) in own { report(port.key, BackendFault(.unsupported, "\(port.key): \(fault.message)")) }
+        for case .upsert(let port) in own {
+          report(port.key, BackendFault(.unsupported, "\(port.key): \(fault.message)"), batch, failed)
+        }
       } else {
-        try programmer.apply(own) { report($0.key, BackendFault($1.status, "\($0.key): \($1.message)", errno: $1.osErrno)) }
+        try programmer.apply(own) { report($0.key, named($0, $1), batch, failed) }
       }
     }
+  }
+
+  private func named(_ change: Change, _ fault: BackendFault) -> BackendFault {
+    BackendFault(fault.status, "\(change.key): \(fault.message)", errno: fault.osErrno)
   }
 
   /// A key that is removed and set in one batch is set; one set twice is set as the last one says.

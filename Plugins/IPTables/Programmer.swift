@@ -10,6 +10,8 @@ package final class Programmer {
   package private(set) var isSuspect = false
   package private(set) var isLoading = false
   package private(set) var isLoaded = false
+  /// Of a load, where the tool writes the whole table each time: brought in together.
+  private var pending: [Change] = []
 
   package init(
     _ layout: Layout, _ tools: Tools, isCancelled: @escaping () -> Bool = { false }, log: @escaping (String) -> Void = { _ in }
@@ -29,6 +31,7 @@ package final class Programmer {
     let wasLoaded = isLoaded
     isLoaded = false
     isLoading = false
+    pending = []
     state.beginLoad(try read())
     var edits = state.edits(state.layout.fixed.keys + Layout.shared, removing: false)
     // On a node without our rules nothing leads to ours until all are there.
@@ -39,7 +42,9 @@ package final class Programmer {
   }
 
   /// Removes what the load did not mention.
-  package func completeLoad() throws(ToolFailure) {
+  /// - Parameter failed: as of `apply`, for changes of earlier batches of this load too.
+  package func completeLoad(failed: (Change, BackendFault) -> Void) throws(ToolFailure) {
+    try applyPending(failed)
     if isSuspect { try repair() }
     try run(state.jumpEdits())
     try remove(state.edits(state.allChains, removing: true))
@@ -51,6 +56,18 @@ package final class Programmer {
 
   /// - Parameter failed: called for each change that could not be made while the others were.
   package func apply(_ changes: [Change], failed: (Change, BackendFault) -> Void) throws(ToolFailure) {
+    guard isLoading, tools.variant.rewritesTables else { return try applyNow(changes, failed) }
+    pending += changes
+    if pending.count >= tools.variant.chunk { try applyPending(failed) }
+  }
+
+  private func applyPending(_ failed: (Change, BackendFault) -> Void) throws(ToolFailure) {
+    let changes = pending
+    pending = []
+    try applyNow(changes, failed)
+  }
+
+  private func applyNow(_ changes: [Change], _ failed: (Change, BackendFault) -> Void) throws(ToolFailure) {
     if changes.isEmpty { return }
     if isSuspect { try repair() }
     let chunk = tools.variant.chunk

@@ -7,6 +7,9 @@ package enum Variant: String, Sendable, CaseIterable {
   /// Service ports of one transaction: on the nft variant the kernel's work grows with the square of it, the legacy one
   /// exchanges the whole table whatever changed.
   package var chunk: Int { self == .nft ? 200 : 10_000 }
+
+  /// Each run of a tool writes all of a table, so ten batches of a load would cost ten times as much as one.
+  package var rewritesTables: Bool { self == .legacy }
 }
 
 /// The tools of one variant and family.

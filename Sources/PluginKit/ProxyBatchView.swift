@@ -26,12 +26,14 @@ public struct ProxyBatchView {
 ///
 /// An element smaller than the struct (an older host) is copied out and its missing tail reads as zero. How much of an
 /// element is filled is the smaller of stride and, where the struct has one, its `struct_size`.
-public struct StridedView<Element: BitwiseCopyable>: Sequence {
-  let base: UnsafeRawPointer?
+///
+/// Inlinable, or each element of a full load would be read by way of generic code.
+@frozen public struct StridedView<Element: BitwiseCopyable>: Sequence {
+  @usableFromInline let base: UnsafeRawPointer?
   public let count: Int
-  let stride: Int
+  @usableFromInline let stride: Int
   /// Whether elements begin with `uint32_t struct_size`.
-  let sized: Bool
+  @usableFromInline let sized: Bool
 
   package init(base: UnsafePointer<Element>?, count: UInt64, stride: UInt64, sized: Bool = false) {
     self.base = UnsafeRawPointer(base)
@@ -40,13 +42,15 @@ public struct StridedView<Element: BitwiseCopyable>: Sequence {
     self.sized = sized
   }
 
-  public func makeIterator() -> Iterator { Iterator(view: self) }
+  @inlinable public func makeIterator() -> Iterator { Iterator(view: self) }
 
-  public struct Iterator: IteratorProtocol {
-    let view: StridedView
-    var index = 0
+  @frozen public struct Iterator: IteratorProtocol {
+    @usableFromInline let view: StridedView
+    @usableFromInline var index = 0
 
-    public mutating func next() -> Element? {
+    @inlinable init(view: StridedView) { self.view = view }
+
+    @inlinable public mutating func next() -> Element? {
       guard let base = view.base, index < view.count else { return nil }
       defer { index += 1 }
       let address = base + index * view.stride

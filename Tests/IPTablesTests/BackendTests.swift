@@ -75,6 +75,26 @@ struct BackendTests {
     #expect(tool.restores.count == before + 1)
   }
 
+  /// The legacy tools write the whole table each time. A service port of an early batch that cannot be is reported with the last.
+  @Test func aLoadInManyBatchesIsOneRestoreOnTheLegacyVariant() throws {
+    let backend = try Fixtures.backend(tool, .legacy)
+    try backend.start()
+    let services = (0..<40).map { Fixtures.web($0) }
+    #expect(try backend.sync(TestBatch(Array(services[..<10]), flags: SWL_PROXY_BATCH_RESET)).isEmpty)
+    let before = tool.restores.count
+    #expect(try backend.sync(TestBatch(Array(services[10..<30]))).isEmpty)
+    #expect(tool.restores.count == before)
+    tool.poison = "default/web3:"
+    let failures = try backend.sync(TestBatch(Array(services[30...]), flags: SWL_PROXY_BATCH_COMPLETE))
+    #expect(failures.keys.sorted() == [services[3].key])
+    #expect(tool.restores.contains { $0.input.contains("default/web39:") && $0.input.contains("default/web12:") })
+    tool.poison = nil
+    #expect(try backend.sync(.full(services)).isEmpty)
+    let written = tool.restores.count
+    #expect(try backend.sync(.full(services)).isEmpty)
+    #expect(tool.restores.count == written)
+  }
+
   @Test func aLargeLoadIsCutOnTheNftVariantOnly() throws {
     let services = (0..<1000).map { Fixtures.web($0) }
     _ = try loaded(services)

@@ -29,6 +29,8 @@ public struct ProxyPluginAdapter: ProxyBackend {
               instance.handle, raw, FailureCollector.sink, Unmanaged.passUnretained(collector).toOpaque(), error)
           }
         }
+        // What a load needed on its way is given back: for megabytes of rules in text the allocator would keep them for ever.
+        if batch.complete { FreedMemory.giveBack() }
         return (status, ProxySyncReport(failures: collector.failures))
       }
     } catch let error {
