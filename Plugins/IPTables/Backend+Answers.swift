@@ -33,8 +33,8 @@ extension IPTablesBackend {
   }
 
   package func counters(_ key: String, emit: (String, ProxyCounters) -> Void) throws(BackendFault) {
-    for programmer in try key.isEmpty ? programmers.filter({ !$0.state.records.isEmpty }) : holders(of: key) {
-      let keys = key.isEmpty ? programmer.state.records.keys.sorted() : [key]
+    for programmer in try key.isEmpty ? programmers.filter({ !$0.state.serviceKeys.isEmpty }) : holders(of: key) {
+      let keys = key.isEmpty ? programmer.state.serviceKeys.sorted() : [key]
       for (key, counters) in Inspection.counters(keys, try save(programmer)) { emit(key, counters) }
     }
   }
@@ -51,12 +51,13 @@ extension IPTablesBackend {
     }
     for family in Family.allCases {
       line("# \(family.toolPrefix)-restore --noflush")
-      Inspection.plan(ports[family] ?? [], Layout(family: family, settings: settings)).forEach(line)
+      let layout = Layout(family: family, settings: settings)
+      Inspection.plan(ports[family] ?? [], healthChecks: batch.healthCheckPorts ?? [], layout).forEach(line)
     }
   }
 
   private func holders(of key: String) throws(BackendFault) -> [Programmer] {
-    let holders = programmers.filter { $0.state.records[key] != nil }
+    let holders = programmers.filter { key != Change.healthKey && $0.state.records[key] != nil }
     if holders.isEmpty { throw BackendFault(.notFound, "\(key): no such service port") }
     return holders
   }

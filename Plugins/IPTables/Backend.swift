@@ -114,7 +114,12 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
   }
 
   private func report(_ key: String, _ fault: BackendFault, _ batch: ProxyBatchView, _ failed: (String, BackendFault) -> Void) {
-    host.log(.warning, "service port not programmed", ["service": key, "error": fault.message, "generation": "\(batch.generation)"])
+    let generation = "\(batch.generation)"
+    // The host has no key for these to hand out again; the next full load tries them.
+    if key == Change.healthKey {
+      return host.log(.warning, "ports of health checks not opened", ["error": fault.message, "generation": generation])
+    }
+    host.log(.warning, "service port not programmed", ["service": key, "error": fault.message, "generation": generation])
     failed(key, fault)
   }
 
@@ -160,11 +165,13 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
     // A key that changes its family leaves the other family's rules.
     for case .upsert(let port) in changes { changes += removals(of: port.key, but: port.family) }
     for raw in batch.removals where places[raw.text] == nil && !faulty.contains(raw.text) { changes += removals(of: raw.text, but: nil) }
+    if let ports = batch.healthCheckPorts { changes += programmers.map { .healthChecks(ports, $0.family) } }
     return changes
   }
 
   private func removals(of key: String, but family: Family?) -> [Change] {
-    programmers.filter { $0.family != family && $0.state.records[key] != nil }.map { .removal(key: key, $0.family) }
+    if key == Change.healthKey { return [] }
+    return programmers.filter { $0.family != family && $0.state.records[key] != nil }.map { .removal(key: key, $0.family) }
   }
 
   /// What an earlier run left in the variant that is no longer used would still catch packets.

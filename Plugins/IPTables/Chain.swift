@@ -40,6 +40,7 @@ package enum ChainName {
   package static let unserved = "SWIFTLET-UNSERVED"
   package static let forward = "SWIFTLET-FORWARD"
   package static let localnet = "SWIFTLET-LOCALNET"
+  package static let health = "SWIFTLET-HEALTH"
 
   /// Front ends by the last six bits of their address: a packet for none of them walks tens of rules among thousands.
   package static let bucketCount: UInt64 = 64
@@ -61,7 +62,7 @@ package enum ChainName {
   /// A chain only leads to chains of lower rank.
   package static func rank(_ name: String) -> Int {
     switch name {
-    case mark, masquerade, forward, localnet: return 0
+    case mark, masquerade, forward, localnet, health: return 0
     case outside: return 1
     case nodePorts, hairpin: return 5
     case addresses: return 6

@@ -21,18 +21,24 @@ package struct ServicePort: Equatable, Sendable {
 package enum Change: Equatable, Sendable {
   case upsert(ServicePort)
   case removal(key: String, Family)
+  /// The ports load balancers ask for the node's health, all of them.
+  case healthChecks([UInt16], Family)
+
+  /// Stands for those ports; no service port is called so (see `ServicePort.init`).
+  package static let healthKey = ""
 
   package var key: String {
     switch self {
     case .upsert(let port): port.key
     case .removal(let key, _): key
+    case .healthChecks: Self.healthKey
     }
   }
 
   package var family: Family {
     switch self {
     case .upsert(let port): port.family
-    case .removal(_, let family): family
+    case .removal(_, let family), .healthChecks(_, let family): family
     }
   }
 }

@@ -15,6 +15,13 @@ package struct Contribution: Equatable, Sendable {
     self = rendering.result
   }
 
+  /// kube-proxy writes "-m comment … -m tcp -p tcp --dport N -j ACCEPT" into KUBE-NODEPORTS of the filter table.
+  package init(healthChecks ports: [UInt16]) {
+    entries[ChainID(.filter, ChainName.health)] = ports.map {
+      "\(Rule.port(.tcp, $0))\(Rule.comment("health check of a load balancer")) -j ACCEPT"
+    }
+  }
+
   /// Chains that this has rules in, its own and others.
   package var touched: Set<ChainID> { Set(chains.keys).union(entries.keys) }
 

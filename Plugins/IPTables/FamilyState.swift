@@ -43,6 +43,7 @@ package struct FamilyState: Sendable {
       switch change {
       case .upsert(let port): new = Contribution(port, layout)
       case .removal: new = nil
+      case .healthChecks(let ports, _): new = ports.isEmpty ? nil : Contribution(healthChecks: ports)
       }
       if old == new { continue }
       staged.previous.append((change.key, old))
@@ -57,10 +58,18 @@ package struct FamilyState: Sendable {
     for (key, contribution) in staged.previous.reversed() { set(key, contribution) }
   }
 
+  /// What the host knows of.
+  package var serviceKeys: [String] { records.keys.filter { $0 != Change.healthKey } }
+
   /// A service port that could not be programmed in a full load: what an earlier run left of it is what is wanted.
   package mutating func hold(_ key: String) {
     guard records[key] == nil else { return }
     var found = Contribution()
+    if key == Change.healthKey {
+      let id = ChainID(.filter, ChainName.health)
+      found.entries[id] = kernel.chains[id]
+      return set(key, found)
+    }
     let suffix = "-" + Digest.name(key)
     for (id, rules) in kernel.chains where id.name.hasSuffix(suffix) { found.chains[id] = rules }
     let start = Rule.commentStart(ofKey: key)

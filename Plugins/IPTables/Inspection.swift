@@ -51,9 +51,9 @@ package enum Inspection {
   }
 
   /// The restore input that makes all of it on a node that has nothing.
-  package static func plan(_ ports: [ServicePort], _ layout: Layout) -> [String] {
+  package static func plan(_ ports: [ServicePort], healthChecks: [UInt16] = [], _ layout: Layout) -> [String] {
     var state = FamilyState(layout)
-    let staged = state.stage(ports.map { .upsert($0) })
+    let staged = state.stage(ports.map { .upsert($0) } + [.healthChecks(healthChecks, layout.family)])
     let edits = state.edits(layout.fixed.keys + Layout.shared, removing: false).filter { !staged.touched.contains($0.chain) }
     return RestoreInput(edits + state.edits(staged, removing: false) + state.jumpEdits()).lines
   }

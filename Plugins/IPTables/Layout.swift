@@ -4,6 +4,7 @@
 ///                                              └─> NODEPORTS (for local addresses) ────────────────────> chains of a service port
 ///     nat     POSTROUTING ─────────> POSTROUTING ─> MASQUERADE (what is marked), HAIRPIN (a pod that reaches itself)
 ///     filter  INPUT, FORWARD, OUTPUT ─> UNSERVED, for new connections nat sent nowhere: the same tree, then service networks
+///     filter  INPUT ───────────────> HEALTH: accept load balancers' health checks, which the node itself answers
 ///     filter  FORWARD ─────────────> FORWARD: drop invalid packets, accept what Services need
 ///
 /// Chains of one service port, named by a digest of its key:
@@ -26,8 +27,8 @@ package struct Layout: Sendable {
 
   /// Their rules belong to Services and have no order.
   package static let shared: [ChainID] = [
-    ChainID(.filter, ChainName.addresses), ChainID(.filter, ChainName.nodePorts), ChainID(.nat, ChainName.addresses),
-    ChainID(.nat, ChainName.nodePorts), ChainID(.nat, ChainName.hairpin),
+    ChainID(.filter, ChainName.addresses), ChainID(.filter, ChainName.nodePorts), ChainID(.filter, ChainName.health),
+    ChainID(.nat, ChainName.addresses), ChainID(.nat, ChainName.nodePorts), ChainID(.nat, ChainName.hairpin),
   ]
 
   /// Chains with all their rules.
@@ -56,11 +57,14 @@ package struct Layout: Sendable {
     let new = "-m conntrack --ctstate NEW -m conntrack ! --ctstate DNAT "
     let unserved = jump("new connections no service took", new, to: ChainName.unserved)
     let localnet = jump("guard loopback addresses", to: ChainName.localnet)
+    // As kube-proxy's KUBE-NODEPORTS of the filter table, for all packets and not only the first: with the policy DROP those that
+    // follow need it too. Behind the refusals, so that it opens nothing a Service keeps closed.
+    let health = jump("health checks of load balancers", "-p tcp ", to: ChainName.health)
     return [
       ChainID(.nat, "PREROUTING"): [jump("services, from pods and from outside", to: ChainName.services)],
       ChainID(.nat, "OUTPUT"): [jump("services, from this node", to: ChainName.services)],
       ChainID(.nat, "POSTROUTING"): [jump("services, masquerading", to: ChainName.postrouting)],
-      ChainID(.filter, "INPUT"): (hasLoopbackNodePorts ? [localnet] : []) + [unserved],
+      ChainID(.filter, "INPUT"): (hasLoopbackNodePorts ? [localnet] : []) + [unserved, health],
       ChainID(.filter, "FORWARD"): [unserved, jump("forwarding for services", to: ChainName.forward)],
       ChainID(.filter, "OUTPUT"): [unserved],
     ]

@@ -58,6 +58,8 @@ package final class IPVSBackend: ProxyPlugin {
       throw BackendFault(.retry, "generation \(batch.generation): a full load has to come first")
     }
     func report(_ key: String, _ fault: BackendFault) {
+      // The host has no key for these to hand out again; the next full load tries them.
+      if ServicePort.isHealthKey(key) { return host.log(.warning, "ports of health checks not opened", ["error": fault.message]) }
       host.log(.warning, "service port not programmed", ["service": key, "error": fault.message, "generation": "\(batch.generation)"])
       failed(key, fault)
     }
@@ -83,6 +85,9 @@ package final class IPVSBackend: ProxyPlugin {
       }
     }
     for raw in batch.removals where places[raw.text] == nil { changes.append(.removal(key: raw.text)) }
+    if let ports = batch.healthCheckPorts, let kernel {
+      changes += kernel.families.map { .upsert(ServicePort(healthChecks: ports, family: $0)) }
+    }
     return changes
   }
 

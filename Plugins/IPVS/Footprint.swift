@@ -31,6 +31,7 @@ package struct Footprint: Equatable, Sendable {
       }
       if let mark { append(server: .mark(mark, port.family), port.cluster, port, settings) }
     }
+    elements += port.healthChecks.map { .healthCheck($0, port.family) }
     var onNode: Set<RealServer> = []
     for server in port.onNode where onNode.insert(server).inserted { elements.append(.hairpin(server, proto: port.proto)) }
   }

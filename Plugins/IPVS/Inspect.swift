@@ -3,7 +3,8 @@ import PluginKit
 extension IPVSBackend: InspectableProxy {
   package func explain(_ key: String, line: (String) -> Void) throws(BackendFault) {
     guard let programmer, let kernel else { throw BackendFault(.invalid, "explain before start") }
-    guard let entry = programmer.servicePorts[key] else { throw BackendFault(.notFound, "\(key): no such service port") }
+    let known = ServicePort.isHealthKey(key) ? nil : programmer.servicePorts[key]
+    guard let entry = known else { throw BackendFault(.notFound, "\(key): no such service port") }
     for server in entry.footprint.servers {
       guard let record = try kernel.ipvs.server(server.key) else { continue }
       let persistence = record.shape.persistence == 0 ? "" : " persistent \(record.shape.persistence)"
@@ -31,7 +32,7 @@ extension IPVSBackend: InspectableProxy {
     let refused = try refusals(kernel, wanted.values.contains { $0.footprint.elements.contains { $0.kind == .refuse || $0.kind == .drop } })
     var records: [ServerKey: ServerRecord] = [:]
     if key.isEmpty { for record in try kernel.ipvs.servers() { records[record.key] = record } }
-    for (name, entry) in wanted.sorted(by: { $0.key < $1.key }) {
+    for (name, entry) in wanted.sorted(by: { $0.key < $1.key }) where !ServicePort.isHealthKey(name) {
       // IPVS knows nothing of refused sources, and the sets count only what they let through.
       var counters = ProxyCounters(connections: 0, packets: 0, bytes: 0, noEndpoint: 0)
       for server in entry.footprint.servers {
@@ -69,6 +70,8 @@ extension IPVSBackend: InspectableProxy {
       let (port, fault) = ServicePort.read(raw)
       if let fault { line("# not programmed: \(fault.message)") } else { ports.append(port) }
     }
+    let ofHealth = batch.healthCheckPorts ?? []
+    if !ofHealth.isEmpty { ports += Set(ports.map(\.family)).map { ServicePort(healthChecks: ofHealth, family: $0) } }
     // Reading the addresses of this machine needs no privilege.
     let addresses = try LinuxKernel.routeConnection().addresses().usable
     Plan(settings, ports, nodeAddresses: addresses).lines.forEach(line)

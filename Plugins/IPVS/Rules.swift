@@ -2,7 +2,7 @@
 /// prints them, so that what stands can be compared with what should.
 ///
 /// IPVS takes packets of others behind the chain INPUT of the table filter, but the node's own before that table's OUTPUT; so
-/// what must be dropped of the node's own is dropped in mangle. Packets of connections that exist meet one rule each.
+/// what must be dropped of the node's own is dropped in mangle. Packets of connections that exist meet a rule or two each.
 package struct Rules: Equatable, Sendable {
   package struct Chain: Equatable, Sendable {
     package var table: String
@@ -107,8 +107,11 @@ private struct Writer {
     ]
   }
 
+  /// Health checks of load balancers come in whatever the policy of INPUT is, with all their packets, as with kube-proxy: also those
+  /// to an address of ours, where some balancers send them. A front end that has such a port keeps its restrictions.
   var filterInput: [String] {
     [
+      "-p tcp \(match(.health, "dst")) \(match(.frontends, "dst,dst", not: true)) -j ACCEPT",
       "-m conntrack ! --ctstate NEW -j RETURN",
       "\(match(.restricted, "dst,dst")) \(match(.allowed, "dst,dst,src", not: true)) -j DROP",
     ] + verdicts + refusals("\(match(.frontends, "dst,dst", not: true)) ")

@@ -35,12 +35,25 @@ package struct ServicePort: Equatable, Sendable {
   package var onNode: [RealServer] = []
   package var sourceRanges: [Network] = []
   package var affinity: UInt32 = 0
+  /// Of what stands for the health checks of load balancers, and is no Service's.
+  package var healthChecks: [UInt16] = []
 
   package init(key: String, family: Family, proto: UInt8) {
     self.key = key
     self.family = family
     self.proto = proto
   }
+
+  /// All ports of health checks in one family: an entry of the books as any other, so that it is entered, repaired and taken back
+  /// as these are. The host's keys have a slash after the namespace.
+  package init(healthChecks ports: [UInt16], family: Family) {
+    self.init(key: Self.healthKey(family), family: family, proto: Protocol.tcp)
+    healthChecks = ports
+  }
+
+  private static func healthKey(_ family: Family) -> String { "health checks \(family.rawValue)" }
+
+  package static func isHealthKey(_ key: String) -> Bool { Family.allCases.contains { healthKey($0) == key } }
 
   package var hasNodePort: Bool { entrances.contains { $0.address == nil } }
 }

@@ -21,6 +21,8 @@ package enum SetKind: String, CaseIterable, Sendable, Hashable {
   case pods
   /// Ranges of cluster addresses.
   case services
+  /// TCP ports on which the node answers load balancers' health checks.
+  case health
 
   package static let namePrefix = "swiftlet-ipvs-"
 
@@ -35,6 +37,8 @@ package enum SetKind: String, CaseIterable, Sendable, Hashable {
 
   /// How `ipset create` makes it. Enough room for 100,000 Services of 10 endpoints; the memory comes with the elements.
   package func creation(_ family: Family) -> String {
+    // As kube-proxy's KUBE-HEALTH-CHECK-NODE-PORT; a bitmap of ports is of no family.
+    if self == .health { return "create \(name(family)) bitmap:port range 0-65535" }
     let type =
       switch self {
       case .frontends, .masqueradeAlways, .masqueradeOutside, .restricted: "hash:ip,port"
@@ -44,6 +48,7 @@ package enum SetKind: String, CaseIterable, Sendable, Hashable {
       case .allowed: "hash:ip,port,net"
       case .hairpin: "hash:ip,port,ip"
       case .pods, .services: "hash:net"
+      case .health: "bitmap:port"
       }
     let extensions =
       switch self {
@@ -66,6 +71,7 @@ package enum SetElement: Hashable, Sendable {
   case allowed(Frontend, Network)
   case hairpin(RealServer, proto: UInt8)
   case network(SetKind, Network)
+  case healthCheck(UInt16, Family)
 
   package var kind: SetKind {
     switch self {
@@ -74,6 +80,7 @@ package enum SetElement: Hashable, Sendable {
     case .near: .near
     case .allowed: .allowed
     case .hairpin: .hairpin
+    case .healthCheck: .health
     }
   }
 
@@ -83,6 +90,7 @@ package enum SetElement: Hashable, Sendable {
     case .address(let address): address.family
     case .hairpin(let server, _): server.address.family
     case .network(_, let network): network.family
+    case .healthCheck(_, let family): family
     }
   }
 
@@ -90,7 +98,7 @@ package enum SetElement: Hashable, Sendable {
   package var subject: Frontend? {
     switch self {
     case .frontend(_, let frontend), .near(let frontend, _), .allowed(let frontend, _): frontend
-    case .address, .hairpin, .network: nil
+    case .address, .hairpin, .network, .healthCheck: nil
     }
   }
 
@@ -105,6 +113,7 @@ package enum SetElement: Hashable, Sendable {
     case .hairpin(let server, let proto):
       "\(server.address.text),\(Protocol.name(proto)):\(server.port),\(server.address.text)"
     case .network(_, let network): network.text
+    case .healthCheck(let port, _): "\(port)"
     }
   }
 
@@ -130,6 +139,9 @@ package enum SetElement: Hashable, Sendable {
     case .pods, .services:
       guard let network = Network(first.contains("/") ? first : first + "/\(family.width * 8)") else { return nil }
       self = .network(kind, network)
+    case .health:
+      guard let port = UInt16(first) else { return nil }
+      self = .healthCheck(port, family)
     default:
       guard let frontend = Self.frontend(parts), frontend.family == family else { return nil }
       self.init(kind, frontend, parts, words)

@@ -1,3 +1,4 @@
+import CNetfilter
 import Glibc
 import PluginKit
 
@@ -12,15 +13,18 @@ package final class Programmer {
   private let layouts: [Family: Layout]
   private let isCancelled: () -> Bool
   private let log: (String) -> Void
+  private let awaitPackets: () -> Void
   /// An answer of the kernel was lost, or its table is not what we thought.
   package private(set) var isSuspect = false
   package private(set) var isLoading = false
   package private(set) var isLoaded = false
 
+  /// - Parameter awaitPackets: returns once no packet is on its way that began before.
   package init(
     _ connection: NetlinkConnection, settings: Settings, isCancelled: @escaping () -> Bool = { false },
-    log: @escaping (String) -> Void = { _ in }
+    log: @escaping (String) -> Void = { _ in }, awaitPackets: @escaping () -> Void = { swl_await_packets() }
   ) {
+    self.awaitPackets = awaitPackets
     self.connection = connection
     self.isCancelled = isCancelled
     self.log = log
@@ -60,6 +64,7 @@ package final class Programmer {
         try checkCancelled()
         try apply([[sweep]]) { _, fault in log(fault.message) }
       }
+      if table.hairpins.contains(where: { table.hairpinUses[$0] == nil }) { awaitPackets() }
       try exchangeOrThrow(table.tidying())
       table.tidied()
     }
@@ -88,7 +93,10 @@ package final class Programmer {
       }
     }
     try apply(pending, failed: failed)
-    if !isLoading { retireClasses() }
+    if !isLoading {
+      retireClasses()
+      retireHairpins()
+    }
   }
 
   /// A service port that cannot be programmed: what the kernel has for it stays.
@@ -167,6 +175,27 @@ package final class Programmer {
         if refusals.contains(where: { $0.errno == ENOENT }) { isSuspect = true }
       case .unknown(let fault):
         log("remove chains without use: \(fault.text)")
+        isSuspect = true
+      }
+    }
+  }
+
+  /// A packet may have been sent to a pod by the old rules and not have come yet to where the source of what reaches itself is hidden:
+  /// unhidden it would be lost, and so would each of its retries, which conntrack sends the same way. So the endpoint goes first, and
+  /// the pod's address when no packet is on its way any more. Not worth failing for: what stays harms nobody.
+  private func retireHairpins() {
+    let removals = orderedTables.map { ($0, $0.hairpinRemoval()) }.filter { !$0.1.isEmpty }
+    if removals.isEmpty { return }
+    awaitPackets()
+    for (table, messages) in removals {
+      let gone = table.idleHairpins
+      switch connection.exchange(messages, layouts: layouts) {
+      case .committed: table.forget(hairpins: gone)
+      case .refused(let refusals):
+        log("remove addresses of pods that went: \(Failure.fault(refusals, messages).message)")
+        if refusals.contains(where: { $0.errno == ENOENT }) { isSuspect = true }
+      case .unknown(let fault):
+        log("remove addresses of pods that went: \(fault.text)")
         isSuspect = true
       }
     }

@@ -5,6 +5,7 @@ package struct TableDelta: Sendable {
   /// the new one, and would find a chain made together with them still empty.
   package var newClasses: [ClassReference] = []
   package var newHairpins: [Address] = []
+  /// Of a table that is read back or loaded; otherwise they go later than the endpoints, see `Programmer`.
   package var oldHairpins: [Address] = []
   /// Elements that keep their key and get another value: an element cannot be changed, so it is deleted and added in one
   /// transaction, which packets see as one step.

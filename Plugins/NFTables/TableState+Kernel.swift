@@ -10,6 +10,7 @@ extension TableState {
     carried = carried.filter { frontends[$0.key] != nil }
     classes = Set(kernel.classes.filter(\.value).keys)
     hairpins = kernel.hairpins
+    idleHairpins = []
     orphanChains = orphans(in: kernel)
     isDeferred = false
     _ = takeRetiring(sparing: .max)
@@ -142,7 +143,7 @@ extension TableState {
 
   package func tidied() {
     orphanChains = []
-    hairpins = hairpins.filter { hairpinUses[$0] != nil }
+    forget(hairpins: hairpins.filter { hairpinUses[$0] == nil })
   }
 
   /// A service port that cannot be programmed keeps what the kernel has for it, as far as it is known and nobody else's.

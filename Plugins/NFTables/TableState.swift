@@ -16,6 +16,8 @@ package final class TableState {
   /// Service ports with an endpoint at the address.
   package internal(set) var hairpinUses: [Address: Int] = [:]
   package internal(set) var hairpins: Set<Address> = []
+  /// Those of them that no service port wants any more.
+  package internal(set) var idleHairpins: Set<Address> = []
   /// Left by somebody in our table; removed when a full load is complete.
   package internal(set) var orphanChains: Set<String> = []
   /// What elements counted that are gone since, of front ends that stay.
@@ -68,7 +70,6 @@ package final class TableState {
     for (address, step) in hairpinSteps {
       let count = (hairpinUses[address] ?? 0) + step
       if count > 0, !hairpins.contains(address) { delta.newHairpins.append(address) }
-      if count <= 0, hairpins.contains(address) { delta.oldHairpins.append(address) }
     }
     return delta
   }
@@ -86,13 +87,16 @@ package final class TableState {
 
   /// Takes over what the kernel has committed.
   package func commit(_ changes: [Change], _ delta: TableDelta) {
+    var touched: [Address] = []
     for change in changes where change.family == family {
       if let key = change.serviceKey, let record = services.removeValue(forKey: key) {
         for address in record.hairpins { count(&hairpinUses, address, -1) }
+        touched += record.hairpins
       }
       if case .upsert(let port) = change {
         services[port.key] = ServiceRecord(frontends: port.frontends.map(\.key), hairpins: port.hairpins)
         for address in port.hairpins { count(&hairpinUses, address, 1) }
+        touched += port.hairpins
       }
     }
     for (key, state) in delta.settled {
@@ -100,7 +104,21 @@ package final class TableState {
     }
     if isDeferred { classes.formUnion(delta.newClasses) }
     hairpins.formUnion(delta.newHairpins)
-    hairpins.subtract(delta.oldHairpins)
+    for address in touched {
+      if hairpinUses[address] == nil, hairpins.contains(address) { idleHairpins.insert(address) } else { idleHairpins.remove(address) }
+    }
+  }
+
+  /// What goes once no packet is on its way that was sent by the rules before.
+  package func hairpinRemoval() -> [Message] {
+    if isDeferred || idleHairpins.isEmpty { return [] }
+    return [.deleteElements(family, .hairpin, idleHairpins.map { Element($0, $0) })]
+  }
+
+  /// The kernel does not have them any more.
+  package func forget(hairpins gone: Set<Address>) {
+    hairpins.subtract(gone)
+    idleHairpins.subtract(gone)
   }
 
   package func commit(newClasses: [ClassReference]) { classes.formUnion(newClasses) }

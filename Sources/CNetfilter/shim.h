@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -27,5 +29,12 @@ static inline uint32_t swl_nft_data_verdict(void) { return NFT_DATA_VERDICT; }
 
 /* NLA_F_NESTED and the byte order bit are not part of an attribute's type. */
 static inline uint16_t swl_nla_type(const struct nlattr *attribute) { return attribute->nla_type & NLA_TYPE_MASK; }
+
+/* Returns when each packet has left the hooks that was in them: they run in RCU read-side sections, and MEMBARRIER_CMD_GLOBAL (1)
+ * waits for those that began before it (kernel/sched/membarrier.c), some milliseconds. Where the kernel refuses it (nohz_full), as
+ * long as that takes nearly always. */
+static inline void swl_await_packets(void) {
+  if (syscall(SYS_membarrier, 1, 0, 0) != 0) usleep(20000);
+}
 
 #endif

@@ -20,6 +20,16 @@ public struct ProxyBatchView {
     StridedView(
       base: raw.pointee.removals, count: raw.pointee.removal_count, stride: UInt64(MemoryLayout<swl_string_t>.stride))
   }
+
+  /// Every TCP port the node answers load balancers' health checks on, in place of the former; `nil`: as before, or an older
+  /// host, whose struct ends before this.
+  public var healthCheckPorts: [UInt16]? {
+    guard raw.pointee.struct_size >= UInt32(MemoryLayout<swl_proxy_batch_t>.size),
+      raw.pointee.flags & SWL_PROXY_BATCH_HEALTH_CHECK_PORTS != 0
+    else { return nil }
+    let ports = UnsafeBufferPointer(start: raw.pointee.health_check_ports, count: Int(clamping: raw.pointee.health_check_port_count))
+    return Array(ports)
+  }
 }
 
 /// A C array whose elements may be larger than the struct known here (a newer host appended fields).

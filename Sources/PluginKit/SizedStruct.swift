@@ -52,6 +52,12 @@ enum SizedStruct {
     try check(count: batch.upsert_count, stride: batch.upsert_stride, base: batch.upserts, what: "upserts")
     try check(
       count: batch.removal_count, stride: UInt64(MemoryLayout<swl_string_t>.stride), base: batch.removals, what: "removals")
+    if batch.flags & SWL_PROXY_BATCH_HEALTH_CHECK_PORTS != 0 {
+      // There are no more ports than that.
+      guard batch.health_check_port_count <= 65535, batch.health_check_port_count == 0 || batch.health_check_ports != nil else {
+        throw BackendFault(.invalid, "batch: health check ports cannot be read (\(batch.health_check_port_count))")
+      }
+    }
     for service in StridedView(base: batch.upserts, count: batch.upsert_count, stride: batch.upsert_stride, sized: true) {
       try check(count: service.frontend_count, stride: service.frontend_stride, base: service.frontends, what: "frontends")
       try check(count: service.endpoint_count, stride: service.endpoint_stride, base: service.endpoints, what: "endpoints")

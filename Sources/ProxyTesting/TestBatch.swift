@@ -89,17 +89,22 @@ package struct TestBatch: Sendable {
   package var generation: UInt64
   package var upserts: [TestService]
   package var removals: [String]
+  /// nil: not in the batch.
+  package var healthCheckPorts: [UInt16]?
 
-  package init(_ upserts: [TestService] = [], removals: [String] = [], flags: UInt64 = 0, generation: UInt64 = 1) {
+  package init(
+    _ upserts: [TestService] = [], removals: [String] = [], flags: UInt64 = 0, generation: UInt64 = 1, healthCheckPorts: [UInt16]? = nil
+  ) {
     self.upserts = upserts
     self.removals = removals
     self.flags = flags
     self.generation = generation
+    self.healthCheckPorts = healthCheckPorts
   }
 
   /// A full load in one batch.
-  package static func full(_ upserts: [TestService]) -> TestBatch {
-    TestBatch(upserts, flags: SWL_PROXY_BATCH_RESET | SWL_PROXY_BATCH_COMPLETE)
+  package static func full(_ upserts: [TestService], healthCheckPorts: [UInt16]? = nil) -> TestBatch {
+    TestBatch(upserts, flags: SWL_PROXY_BATCH_RESET | SWL_PROXY_BATCH_COMPLETE, healthCheckPorts: healthCheckPorts)
   }
 
   /// The batch is valid inside of `body` only.
@@ -114,6 +119,10 @@ package struct TestBatch: Sendable {
     (batch.upserts, batch.upsert_count) = arena.array(services)
     batch.upsert_stride = UInt64(MemoryLayout<swl_proxy_service_t>.stride)
     (batch.removals, batch.removal_count) = arena.array(keys)
+    if let healthCheckPorts {
+      batch.flags |= SWL_PROXY_BATCH_HEALTH_CHECK_PORTS
+      (batch.health_check_ports, batch.health_check_port_count) = arena.array(healthCheckPorts)
+    }
     defer { withExtendedLifetime(arena) {} }
     return try withUnsafePointer(to: batch) { pointer throws(Failure) in try body(ProxyBatchView(pointer)) }
   }

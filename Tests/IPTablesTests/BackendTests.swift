@@ -133,6 +133,70 @@ struct BackendTests {
     #expect(tool.contents(.nft) == fresh.contents(.nft))
   }
 
+  @Test func portsOfHealthChecksAreOpenedInBothFamiliesAndFollowTheHost() throws {
+    let backend = try Fixtures.backend(tool)
+    try backend.start()
+    func opened() -> [[String]] { Family.allCases.map { tool.tables["\($0.toolPrefix)-nft"]?["filter"]?["SWIFTLET-HEALTH"] ?? [] } }
+    func rules(_ ports: Int...) -> [[String]] {
+      let rules = ports.map { "-p tcp -m tcp --dport \($0) -m comment --comment \"health check of a load balancer\" -j ACCEPT" }
+      return [rules, rules]
+    }
+    #expect(try backend.sync(.full([Fixtures.web()], healthCheckPorts: [32000])).isEmpty)
+    #expect(opened() == rules(32000))
+    #expect(tool.tables["ip6tables-nft"]?["filter"]?["INPUT"]?.last?.hasSuffix(" -j SWIFTLET-HEALTH") == true)
+    // One child process for each family, and nothing but the rule.
+    let before = tool.restores.count
+    #expect(try backend.sync(TestBatch(healthCheckPorts: [32000, 32001])).isEmpty)
+    #expect(opened() == rules(32000, 32001))
+    #expect(tool.restores.dropFirst(before).map { $0.input.split(separator: "\n").count } == [3, 3])
+    #expect(try backend.sync(TestBatch([Fixtures.web(2)])).isEmpty)
+    #expect(opened() == rules(32000, 32001))
+    #expect(try backend.sync(TestBatch(healthCheckPorts: [32001])).isEmpty)
+    #expect(opened() == rules(32001))
+    // No service port of the host's.
+    var counted: [String] = []
+    try backend.counters("") { key, _ in counted.append(key) }
+    #expect(counted == [Fixtures.web().key, Fixtures.web(2).key])
+    // A host that knows nothing of them leaves none.
+    #expect(try backend.sync(.full([Fixtures.web()])).isEmpty)
+    #expect(opened() == rules())
+  }
+
+  @Test func openPortsStayUntilALoadIsCompleteAndAreRepaired() throws {
+    let first = try Fixtures.backend(tool)
+    try first.start()
+    try first.sync(.full([], healthCheckPorts: [32000, 32001]))
+    let good = tool.contents(.nft)
+    let next = try Fixtures.backend(tool)
+    try next.start()
+    try next.sync(TestBatch(flags: SWL_PROXY_BATCH_RESET))
+    #expect(tool.contents(.nft) == good)
+    try next.sync(TestBatch(flags: SWL_PROXY_BATCH_COMPLETE, healthCheckPorts: [32000, 32001]))
+    #expect(tool.contents(.nft) == good)
+    tool.tables["iptables-nft"]?["filter"]?["SWIFTLET-HEALTH"]?.removeFirst()
+    tool.tables["ip6tables-nft"]?["filter"]?["INPUT"]?.removeLast()
+    var damage: [String] = []
+    try next.examine(thorough: true) { damage.append($0) }
+    #expect(damage.count == 2)
+    try next.sync(.full([], healthCheckPorts: [32000, 32001]))
+    #expect(tool.contents(.nft) == good)
+    try next.cleanup { _ in }
+    #expect(!tool.contents(.nft).keys.contains { $0.contains("SWIFTLET-") })
+    #expect(tool.contents(.nft)["iptables-nft filter INPUT"] == [])
+  }
+
+  /// The host could not hand them out again by a key.
+  @Test func portsThatCannotBeOpenedAreNoServicesFaultAndTheNextLoadOpensThem() throws {
+    let backend = try loaded()
+    tool.poison = "--dport 32000 "
+    #expect(try backend.sync(TestBatch([Fixtures.web()], healthCheckPorts: [32000])).isEmpty)
+    #expect(tool.tables["iptables-nft"]?["filter"]?["SWIFTLET-HEALTH"] == [])
+    #expect(tool.restores.contains { $0.input.contains("default/web1:") })
+    tool.poison = nil
+    try backend.sync(.full([Fixtures.web()], healthCheckPorts: [32000]))
+    #expect(tool.tables["iptables-nft"]?["filter"]?["SWIFTLET-HEALTH"]?.count == 1)
+  }
+
   @Test func driftIsRepairedByAFullLoad() throws {
     let services = [Fixtures.web(1), Fixtures.rich(6)]
     let backend = try loaded(services)

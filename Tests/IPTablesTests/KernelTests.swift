@@ -83,7 +83,7 @@ import Testing
       }
     for settings in [configuration, ["pod-interface": "cni0"], ["pod-interface-prefix": "veth", "nodeport-cidrs": "fd00::/8"]] {
       let backend = try start(variant, settings)
-      #expect(try sync(backend, .full(services)).isEmpty)
+      #expect(try sync(backend, .full(services, healthCheckPorts: [32000, 32001])).isEmpty)
       #expect(try damage(backend, thorough: true) == [])
     }
   }

@@ -10,12 +10,17 @@ struct PropertyTests {
   func incrementalChangesEqualAFullLoad(_ seed: Int) throws {
     var generator = SplitMix(state: UInt64(seed))
     var existing: [String: TestService] = [:]
+    var ports: [UInt16] = []
     let tool = ModelTool()
     let backend = try Fixtures.backend(tool)
     try backend.start()
     try backend.sync(.full([]))
     for step in 0..<40 {
-      let batch = Fixtures.randomBatch(&existing, using: &generator)
+      var batch = Fixtures.randomBatch(&existing, using: &generator)
+      if Bool.random(using: &generator) {
+        ports = (32000...32005).filter { _ in Bool.random(using: &generator) }
+        batch.healthCheckPorts = ports
+      }
       // Failures on the way must not show in the end.
       if step % 7 == 3 { tool.deeds = [[.fail(status: 4, errors: "xtables lock"), .hang, .hangAfterFirstTable][step % 3]] }
       for attempt in 0..<3 {
@@ -30,16 +35,16 @@ struct PropertyTests {
     let fresh = ModelTool()
     let other = try Fixtures.backend(fresh)
     try other.start()
-    #expect(try other.sync(.full(existing.values.sorted { $0.key > $1.key })).isEmpty)
+    #expect(try other.sync(.full(existing.values.sorted { $0.key > $1.key }, healthCheckPorts: ports)).isEmpty)
     #expect(tool.contents(.nft) == fresh.contents(.nft))
     // Loaded again over what stands, in another order, nothing is to be done.
     let restores = tool.restores.count
     let next = try Fixtures.backend(tool)
     try next.start()
-    #expect(try next.sync(.full(existing.values.sorted { $0.key < $1.key })).isEmpty)
+    #expect(try next.sync(.full(existing.values.sorted { $0.key < $1.key }, healthCheckPorts: ports)).isEmpty)
     #expect(tool.restores.count == restores)
     // And all goes.
-    #expect(try next.sync(TestBatch(removals: Array(existing.keys))).isEmpty)
+    #expect(try next.sync(TestBatch(removals: Array(existing.keys), healthCheckPorts: [])).isEmpty)
     let empty = ModelTool()
     let last = try Fixtures.backend(empty)
     try last.start()

@@ -32,6 +32,13 @@ struct RenderTests {
     try expectSnapshot("affinity-\(family)", try plan([:], [Fixtures.rich(family, affinity: 600)]))
   }
 
+  @Test func openPortsAreInThePlan() throws {
+    let backend = try Fixtures.backend(ModelTool(), .nft, [:])
+    var lines: [String] = []
+    try TestBatch.full([], healthCheckPorts: [32000]).withView { view throws(BackendFault) in try backend.plan(view) { lines.append($0) } }
+    #expect(lines.filter { $0.contains("--dport 32000 ") && $0.hasPrefix("-A SWIFTLET-HEALTH -p tcp ") }.count == 2)
+  }
+
   @Test func serviceWithoutEndpointsIsAsRecorded() throws {
     let remote = [TestEndpoint("10.0.2.2", 8443)]
     try expectSnapshot(

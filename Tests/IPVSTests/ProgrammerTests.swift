@@ -135,6 +135,31 @@ struct ProgrammerTests {
     #expect(kernel.servers[webKey]?.weights.count == 1)
   }
 
+  // MARK: Health checks
+
+  @Test func portsOfHealthChecksComeAndGoWithoutTheServices() throws {
+    func ports(_ list: [UInt16]) throws {
+      try programmer.apply([.upsert(ServicePort(healthChecks: list, family: .ipv4))]) { Issue.record("\($0): \($1)") }
+    }
+    func opened() -> Set<SetElement> { kernel.elements.filter { $0.kind == .health } }
+    try load([Fixtures.web(1)])
+    try ports([32000, 32001])
+    #expect(opened() == [.healthCheck(32000, .ipv4), .healthCheck(32001, .ipv4)])
+    kernel.forgetSteps()
+    try apply([Fixtures.web(2)])
+    try ports([32001])
+    #expect(opened() == [.healthCheck(32001, .ipv4)])
+    // A load that has them leaves them, one that has not takes them.
+    kernel.forgetSteps()
+    try programmer.beginLoad()
+    try apply([Fixtures.web(1), Fixtures.web(2)])
+    try ports([32001])
+    try programmer.completeLoad()
+    #expect(kernel.taken.isEmpty)
+    try load([Fixtures.web(1)])
+    #expect(opened().isEmpty)
+  }
+
   // MARK: Loads
 
   @Test func leftoversGoAfterTheLoadIsComplete() throws {

@@ -39,6 +39,15 @@ struct RenderTests {
     try expectSnapshot("rules-\(name)", lines)
   }
 
+  @Test func openPortsAreInThePlanAndInASetOfTheirOwn() throws {
+    let ports = [try Fixtures.port(Fixtures.web()), ServicePort(healthChecks: [32001, 32000], family: .ipv4)]
+    let lines = Plan(try Fixtures.settings(), ports, nodeAddresses: Fixtures.nodeAddresses).lines
+    #expect(lines.contains("ipset create swiftlet-ipvs-4-health bitmap:port range 0-65535"))
+    #expect(
+      lines.filter { $0.hasPrefix("ipset add swiftlet-ipvs-4-health ") }
+        == ["ipset add swiftlet-ipvs-4-health 32000", "ipset add swiftlet-ipvs-4-health 32001"])
+  }
+
   @Test func nearClientsGetAServerOfTheirOwnOnlyWhereItDiffers() throws {
     let footprint = try Fixtures.footprint(Fixtures.localWeb())
     #expect(footprint.servers.map(\.reals.count) == [1, 2])
@@ -98,6 +107,7 @@ struct RenderTests {
         .hairpin(RealServer(address: frontend.address, port: frontend.port), proto: frontend.proto),
       ]
     }
+    elements += [.healthCheck(32000, .ipv4), .healthCheck(65535, .ipv6)]
     elements += try ["10.0.0.0/8", "fd00::/64"].map { .network(.pods, try #require(Network($0))) }
     for element in elements { #expect(SetElement(saved: element.addition) == element) }
     // As the kernel prints them.
@@ -109,7 +119,7 @@ struct RenderTests {
     for strange in [
       "", "add", "create swiftlet-ipvs-4-frontends hash:ip,port", "add KUBE-CLUSTER-IP 10.96.0.1,tcp:80",
       "add swiftlet-ipvs-4-frontends 10.96.0.1", "add swiftlet-ipvs-4-frontends fd00::1,tcp:80",
-      "add swiftlet-ipvs-4-near 10.96.0.1,tcp:80",
+      "add swiftlet-ipvs-4-near 10.96.0.1,tcp:80", "add swiftlet-ipvs-4-health 65536",
       "add swiftlet-ipvs-4-frontends 10.96.0.1,icmp:8/0", "add swiftlet-ipvs-4-hairpin 10.0.0.1,tcp:80,10.0.0.2",
     ] { #expect(SetElement(saved: strange) == nil, "\(strange)") }
   }

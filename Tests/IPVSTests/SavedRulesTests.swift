@@ -63,7 +63,7 @@ struct SavedRulesTests {
   @Test func theRulesThatAskASetAreCounted() {
     #expect(rules.references(to: .near) == 2)
     #expect(rules.references(to: .hairpin) == 1)
-    #expect(rules.references(to: .frontends) == 4)
+    #expect(rules.references(to: .frontends) == 5)
     #expect(rules.references(to: .services) == 6)
     #expect(rules.references(to: .pods) == 2)
   }

@@ -60,6 +60,7 @@ import Testing
         .allowed(frontend, Network(frontend.address, prefix: 17)),
         .allowed(frontend, Network(frontend.address, prefix: frontend.family.width * 8)),
         .hairpin(RealServer(address: frontend.address, port: frontend.port), proto: frontend.proto),
+        .healthCheck(32000, frontend.family), .healthCheck(65535, frontend.family),
       ]
     }
     try namespace.run {

@@ -168,4 +168,28 @@ struct BackendTests {
     let fault = #expect(throws: BackendFault.self) { try programmer.apply(changes) { _, _ in } }
     #expect(fault?.status == .cancelled)
   }
+
+  /// Between a packet's two look-ups a commit may come: it would reach its own sender unhidden, and so would each of its retries.
+  @Test func aPodsAddressGoesOnlyWhenNoPacketIsOnItsWayAnyMore() throws {
+    let kernel = ScriptedKernel()
+    var waits: [Int] = []
+    let programmer = Programmer(NetlinkConnection(kernel), settings: Settings(), awaitPackets: { waits.append(kernel.batches.count) })
+    func web(_ endpoints: [TestEndpoint]) -> [Change] {
+      Fixtures.ports([TestService("default/web:http/TCP/4", [.clusterIP("10.96.0.1", 80)], endpoints)])
+    }
+    func namesPods(_ batch: [UInt8]) -> Bool { String(decoding: batch, as: UTF8.self).contains("hairpin") }
+    let other = TestEndpoint("10.0.2.2", 8080)
+    try programmer.beginLoad()
+    try programmer.apply(web([.onNode("10.0.1.2", 8080), other])) { Issue.record("\($0): \($1)") }
+    try programmer.completeLoad()
+    #expect(waits == [])
+    let before = kernel.batches.count
+    try programmer.apply(web([other])) { Issue.record("\($0): \($1)") }
+    #expect(waits == [kernel.batches.count - 1])
+    #expect(kernel.batches.last.map(namesPods) == true)
+    #expect(!kernel.batches[before..<(kernel.batches.count - 1)].contains(where: namesPods))
+    // Nothing of the kind for those that run elsewhere.
+    try programmer.apply(web([])) { Issue.record("\($0): \($1)") }
+    #expect(waits.count == 1)
+  }
 }

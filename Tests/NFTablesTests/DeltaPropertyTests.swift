@@ -23,6 +23,8 @@ struct DeltaPropertyTests {
       let retiring = state.takeRetiring(sparing: 3)
       kernel.apply(state.layout.removal(of: retiring))
       state.forget(retiring)
+      kernel.apply(state.hairpinRemoval())
+      state.forget(hairpins: state.idleHairpins)
     }
   }
 

@@ -67,6 +67,8 @@ struct RenderTests {
       lines += delta.newClasses.map { "prepare \($0.chain)" } + delta.messages(state.layout).flatMap(\.lines)
       state.commit(newClasses: delta.newClasses)
       state.commit(changes, delta)
+      lines += state.hairpinRemoval().flatMap(\.lines).map { "later: \($0)" }
+      state.forget(hairpins: state.idleHairpins)
     }
     try expectSnapshot("life-with-affinity", lines)
     #expect(state.frontends.isEmpty)
@@ -92,6 +94,8 @@ struct RenderTests {
       lines += delta.newClasses.map { "prepare \($0.chain)" } + delta.messages(state.layout).flatMap(\.lines)
       state.commit(newClasses: delta.newClasses)
       state.commit(changes, delta)
+      lines += state.hairpinRemoval().flatMap(\.lines).map { "later: \($0)" }
+      state.forget(hairpins: state.idleHairpins)
     }
     try expectSnapshot("life-of-a-service", lines)
     #expect(state.frontends.isEmpty)

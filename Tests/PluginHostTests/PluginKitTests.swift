@@ -136,6 +136,34 @@ import Testing
     #expect(seen.map(\.0) == [6, 6])
     #expect(seen.map(\.1) == [0, 0])
   }
+
+  private func read(_ batch: swl_proxy_batch_t) -> [UInt16]? {
+    withUnsafePointer(to: batch) { ProxyBatchView($0).healthCheckPorts }
+  }
+
+  @Test func portsOfHealthChecksAreReadOnlyWhereTheHostHasThem() {
+    let ports: [UInt16] = [32000, 32001]
+    ports.withUnsafeBufferPointer { place in
+      var batch = swl_proxy_batch_t()
+      batch.struct_size = UInt32(MemoryLayout<swl_proxy_batch_t>.size)
+      batch.health_check_ports = place.baseAddress
+      batch.health_check_port_count = 2
+      #expect(read(batch) == nil)
+      batch.flags = SWL_PROXY_BATCH_HEALTH_CHECK_PORTS
+      #expect(read(batch) == ports)
+      // A newer host's struct is larger, an older one's ends before the list, or within it.
+      batch.struct_size = 200
+      #expect(read(batch) == ports)
+      for size in [64, 72, 79] as [UInt32] {
+        batch.struct_size = size
+        #expect(read(batch) == nil, "\(size)")
+      }
+      batch.struct_size = 80
+      batch.health_check_ports = nil
+      batch.health_check_port_count = 0
+      #expect(read(batch) == [])
+    }
+  }
 }
 
 /// A backend that remembers what it was told.

@@ -29,7 +29,7 @@ import Testing
       #expect(report == ProxySyncReport(failures: ["default/dns:dns/UDP/6": "no such protocol (errno 95)"]))
       #expect(
         try await backend.ownedObjects() == [
-          "batch 64 flags=3 generation=1 upserts=2 removals=2",
+          "batch 80 flags=3 generation=1 upserts=2 removals=2",
           "service 96 v4 proto=6 default/web:http/TCP/4 affinity=10800",
           "frontend 64 kind=1 10.96.0.1/32 port=80 masquerade=1 selection=1 empty=1",
           "frontend 64 kind=2 0.0.0.0/32 port=30080 masquerade=2 selection=2 empty=2",
@@ -40,6 +40,26 @@ import Testing
       #expect(try await backend.sync(batch(generation: 2)).failures == [:])
       #expect(try await backend.cleanup().count == 11)
       #expect(try await backend.ownedObjects() == [])
+    }
+  }
+
+  @Test func portsOfHealthChecksArriveAndAreToldFromNone() async throws {
+    for (ports, lines) in [
+      (nil, ["batch 80 flags=2 generation=2 upserts=0 removals=0"]),
+      ([], ["batch 80 flags=6 generation=2 upserts=0 removals=0", "health checks"]),
+      (
+        [32000, 65535],
+        ["batch 80 flags=6 generation=2 upserts=0 removals=0", "health checks", "health check 32000", "health check 65535"]
+      ),
+    ] as [([UInt16]?, [String])] {
+      try await withPlugin("echo") { plugin in
+        let backend = try #require(ProxyPluginAdapter(plugin))
+        try await backend.start()
+        var batch = batch(generation: 2)
+        batch.healthCheckPorts = ports
+        _ = try await backend.sync(batch)
+        #expect(try await backend.ownedObjects() == lines)
+      }
     }
   }
 

@@ -29,7 +29,7 @@ import Testing
       "it does not speak version 0 of the plugin interface; install the build for this version of swiftlet"),
     Fault(
       "newer_minor", .incompatible,
-      "built for version 0.3 of the plugin interface, this swiftlet has 0.2; install the build for this version of swiftlet"),
+      "built for version 0.4 of the plugin interface, this swiftlet has 0.3; install the build for this version of swiftlet"),
     Fault(
       "foreign_swift_note", .foreignRuntime,
       "built with swift-5.0, this swiftlet with \(PluginLoader.ownRuntime); rebuild it with the same Swift compiler"),

@@ -57,18 +57,57 @@ struct NeighbourBehaviour {
       }
     }
   }
+
+  /// As with kube-proxy, with all their packets and no others; and only while the host says so.
+  func aFirewallThatDropsLetsHealthChecksIn() throws {
+    let variant =
+      switch backend {
+      case .iptablesLegacy: "-legacy"
+      case .iptablesNFT, .nftables: "-nft"
+      // Its rules are of the machine's own variant.
+      case .ipvs: ""
+      }
+    let reason = Unsupported.reason(backend, .healthChecksPassAFirewall)
+    try Proxy.on(backend) { topology, proxy in
+      let ports: [UInt16] = [32_046, 32_047]
+      let endpoints = Plan.both.flatMap { plan in ports.map { EchoServer.Endpoint(label: "health", address: plan.node, port: $0) } }
+      let server = try EchoServer(in: topology.node, endpoints, associations: false)
+      defer { server.stop() }
+      for plan in Plan.both {
+        let tool = (plan.family == 4 ? "iptables" : "ip6tables") + variant
+        // Neighbours have to find each other.
+        let neighbours = ["INPUT", "-p", "ipv6-icmp", "-j", "ACCEPT"]
+        if plan.family == 6 { try Command.run([tool, "-A"] + neighbours, in: topology.node) }
+        try Command.run(tool, "-P", "INPUT", "DROP", in: topology.node)
+        defer {
+          _ = try? Command.run(tool, "-P", "INPUT", "ACCEPT", in: topology.node)
+          if plan.family == 6 { _ = try? Command.run([tool, "-D"] + neighbours, in: topology.node) }
+        }
+        func knock(_ port: UInt16) throws -> Bool {
+          try topology.knock(from: .outside, Sockets.tcp, plan.node, port, patience: Knock.shortPatience).server == "health"
+        }
+        try proxy.sync(.full([], healthCheckPorts: [ports[0]]))
+        #expect(try knock(ports[0]) == (reason == nil), "\(backend.rawValue), IPv\(plan.family), \(reason ?? "supported")")
+        #expect(try !knock(ports[1]))
+        try proxy.sync(TestBatch(healthCheckPorts: []))
+        #expect(try !knock(ports[0]))
+      }
+    }
+  }
 }
 
 extension NeighbourBehaviour {
   enum Claim: CaseIterable, Sendable {
     case loopbackStaysClosedToNeighbours
     case aFirewallThatDropsLetsServicesPass
+    case aFirewallThatDropsLetsHealthChecksIn
   }
 
   func check(_ claim: Claim) throws {
     switch claim {
     case .loopbackStaysClosedToNeighbours: try loopbackStaysClosedToNeighbours()
     case .aFirewallThatDropsLetsServicesPass: try aFirewallThatDropsLetsServicesPass()
+    case .aFirewallThatDropsLetsHealthChecksIn: try aFirewallThatDropsLetsHealthChecksIn()
     }
   }
 }

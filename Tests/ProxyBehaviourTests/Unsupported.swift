@@ -28,6 +28,7 @@ enum Unsupported {
   enum Scenario: String {
     case affinityExpires = "a client that was away for the time of its affinity chooses anew"
     case affinityAcrossFrontends = "a client stays at its endpoint at all front ends of a service"
+    case healthChecksPassAFirewall = "health checks of load balancers come in although the policy of INPUT is to drop"
   }
 
   private struct Rows: Sendable {
@@ -50,6 +51,7 @@ enum Unsupported {
       .ipvs, .affinityAcrossFrontends,
       "the kernel keeps a client's endpoint for each virtual server, which is for each front end"
     ),
+    (.nftables, .healthChecksPassAFirewall, "what one table accepts another may still drop, and so it is with kube-proxy"),
   ]
 
   /// One line for each thing.

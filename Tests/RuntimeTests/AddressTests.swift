@@ -47,8 +47,9 @@ extension RuntimeTests {
       let log = open("\(directory)/log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
       defer { close(log) }
       let words = [
-        machine.swiftlet, "run", "--pods=false", "--proxy-mode", "nftables", "--plugin-dir", machine.plugins, "--root-dir", "\(directory)/r",
-        "--pod-manifest-path", "\(directory)/m", "--socket", "\(directory)/s", "--healthz-port", "0", "--conntrack-max-per-core", "0",
+        machine.swiftlet, "run", "--pods=false", "--proxy-mode", "nftables", "--plugin-dir", machine.plugins,
+        "--root-dir", "\(directory)/r", "--pod-manifest-path", "\(directory)/m", "--socket", "\(directory)/s",
+        "--healthz-port", "0", "--conntrack-max-per-core", "0",
       ]
       let daemon = try ChildProcess(words, out: log, err: log, in: namespace)
       Machine.ends(daemon)

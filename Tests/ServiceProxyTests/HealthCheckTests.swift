@@ -122,4 +122,42 @@ import Testing
       #expect(table.healthChecks.change(from: before).isEmpty)
     }
   }
+
+  // MARK: What backends open to a firewall
+
+  @Test func aFullLoadHasThePortsInItsLastBatch() {
+    var table = loaded(balanced("a", 1, port: 32002), balanced("b", 2, port: 32001), service("c", ["10.96.0.3"]))
+    for _ in 0..<2 {
+      #expect(table.fullLoad(firstGeneration: 2, bound: 2).map(\.healthCheckPorts) == [nil, [32001, 32002]])
+    }
+    #expect(table.takeBatch(generation: 4) == nil)
+  }
+
+  @Test func aBatchHasThePortsOnlyWhereTheyAreOthers() throws {
+    var table = ServiceTable(resolver: resolver)
+    #expect(table.fullLoad(firstGeneration: 1, bound: 10).map(\.healthCheckPorts) == [[]])
+    table.apply(.service(balanced("a", 1, port: 32001)))
+    #expect(try table.requireBatch(2).healthCheckPorts == [32001])
+    table.apply(.service(service("c", ["10.96.0.3"])))
+    table.apply(.slice(slice("a-1", of: "a", endpoint("10.1.0.1", on: here))))
+    #expect(try table.requireBatch(3).healthCheckPorts == nil)
+    // Nothing but the port is another: a batch all the same.
+    table.apply(.service(balanced("a", 1, port: 32003)))
+    let moved = try table.requireBatch(4)
+    #expect(moved.healthCheckPorts == [32003] && moved.upserts.isEmpty && moved.removals.isEmpty)
+    // Once more, and back before anybody asked.
+    table.apply(.service(balanced("a", 1, port: 32004)))
+    table.apply(.service(balanced("a", 1, port: 32003)))
+    #expect(table.takeBatch(generation: 5) == nil)
+    table.apply(.serviceRemoved("default/a"))
+    #expect(try table.requireBatch(5).healthCheckPorts == [])
+  }
+
+  @Test func aPortThatOnlyChangesHandsIsNoChangeOfPorts() throws {
+    var table = loaded(balanced("a", 1, port: 32000, created: 1), balanced("b", 2, port: 32000, created: 2))
+    table.apply(.serviceRemoved("default/a"))
+    let batch = try table.requireBatch(2)
+    #expect(batch.removals.count == 1 && batch.healthCheckPorts == nil)
+    #expect(table.healthChecks[32000]?.name == "b")
+  }
 }

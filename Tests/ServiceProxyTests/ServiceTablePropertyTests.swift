@@ -7,6 +7,7 @@ struct ServiceTablePropertyTests {
   /// What a backend holds after the batches it was given.
   private struct Model {
     var ports: [String: ResolvedServicePort] = [:]
+    var healthCheckPorts: [UInt16] = []
 
     mutating func take(_ batch: ProxyBatch) {
       if batch.reset { ports = [:] }
@@ -17,6 +18,10 @@ struct ServiceTablePropertyTests {
         #expect(ports.updateValue(port, forKey: port.key) != port, "an upsert of \(port.key) that changes nothing")
       }
       #expect(Set(batch.upserts.map(\.key)).isDisjoint(with: batch.removals))
+      if let ports = batch.healthCheckPorts {
+        #expect(ports != healthCheckPorts, "ports of health checks that are as before")
+        healthCheckPorts = ports
+      }
     }
 
     /// Front ends by what a packet is matched by, with how many hold each.
@@ -110,6 +115,7 @@ struct ServiceTablePropertyTests {
       }
       if Int.random(in: 0..<10, using: &world.random) == 0 { table.setNode(world.node()) }
       if let batch = table.takeBatch(generation: generation) { model.take(batch) }
+      #expect(model.healthCheckPorts == table.healthChecks.checks.keys.sorted(), "seed \(seed)")
       #expect(model.holders.values.allSatisfy { $0 == 1 }, "seed \(seed): two service ports with one front end")
       if generation % 12 == 0 { checkAgainstAFreshTable(latest, model, table, &world.random, seed) }
     }

@@ -126,7 +126,7 @@ struct ServiceTableTests {
     var table = table
     #expect(
       table.fullLoad(firstGeneration: 1, bound: 3) == [
-        ProxyBatch(generation: 1, reset: true, complete: true, upserts: [], removals: [])
+        ProxyBatch(generation: 1, reset: true, complete: true, upserts: [], removals: [], healthCheckPorts: [])
       ])
   }
 

@@ -2,7 +2,7 @@ import KubeModel
 import PluginAPI
 import ServiceProxy
 
-/// One batch laid out as the C structs of `swiftlet/ext/proxy.h`: six buffers however large the batch, no allocation per
+/// One batch laid out as the C structs of `swiftlet/ext/proxy.h`: seven buffers however large the batch, no allocation per
 /// string or element. Freed as a whole.
 package struct ProxyBatchArena: ~Copyable {
   private let services: UnsafeMutableBufferPointer<swl_proxy_service_t>
@@ -10,6 +10,7 @@ package struct ProxyBatchArena: ~Copyable {
   private let endpoints: UnsafeMutableBufferPointer<swl_proxy_endpoint_t>
   private let sourceRanges: UnsafeMutableBufferPointer<swl_address_t>
   private let removals: UnsafeMutableBufferPointer<swl_string_t>
+  private let healthCheckPorts: UnsafeMutableBufferPointer<UInt16>
   private let text: UnsafeMutableBufferPointer<CChar>
   private let flags: UInt64
   private let generation: UInt64
@@ -22,7 +23,11 @@ package struct ProxyBatchArena: ~Copyable {
     removals = .allocate(capacity: batch.removals.count)
     text = .allocate(
       capacity: batch.upserts.reduce(0) { $0 + $1.key.utf8.count } + batch.removals.reduce(0) { $0 + $1.utf8.count })
-    flags = (batch.reset ? SWL_PROXY_BATCH_RESET : 0) | (batch.complete ? SWL_PROXY_BATCH_COMPLETE : 0)
+    healthCheckPorts = .allocate(capacity: batch.healthCheckPorts?.count ?? 0)
+    _ = healthCheckPorts.initialize(from: batch.healthCheckPorts ?? [])
+    flags =
+      (batch.reset ? SWL_PROXY_BATCH_RESET : 0) | (batch.complete ? SWL_PROXY_BATCH_COMPLETE : 0)
+      | (batch.healthCheckPorts == nil ? 0 : SWL_PROXY_BATCH_HEALTH_CHECK_PORTS)
     generation = batch.generation
     fill(batch)
   }
@@ -33,6 +38,7 @@ package struct ProxyBatchArena: ~Copyable {
     endpoints.deallocate()
     sourceRanges.deallocate()
     removals.deallocate()
+    healthCheckPorts.deallocate()
     text.deallocate()
   }
 
@@ -42,7 +48,8 @@ package struct ProxyBatchArena: ~Copyable {
       struct_size: UInt32(MemoryLayout<swl_proxy_batch_t>.size), reserved: 0, flags: flags, generation: generation,
       upserts: services.baseAddress.map { UnsafePointer($0) }, upsert_count: UInt64(services.count),
       upsert_stride: UInt64(MemoryLayout<swl_proxy_service_t>.stride),
-      removals: removals.baseAddress.map { UnsafePointer($0) }, removal_count: UInt64(removals.count))
+      removals: removals.baseAddress.map { UnsafePointer($0) }, removal_count: UInt64(removals.count),
+      health_check_ports: healthCheckPorts.baseAddress.map { UnsafePointer($0) }, health_check_port_count: UInt64(healthCheckPorts.count))
     return withUnsafePointer(to: batch, body)
   }
 

@@ -110,10 +110,13 @@ public struct ProxyBatch: Sendable, Equatable {
   /// What the service ports of an incremental batch were before, by key. Not for the backend, which knows what it programmed,
   /// but for who looks after connections.
   public var replaced: [String: ResolvedServicePort]
+  /// Every TCP port the node answers balancers' health checks on, sorted, for backends that can open it to a firewall; `nil`:
+  /// as before. A full load has them in its last batch.
+  public var healthCheckPorts: [UInt16]?
 
   public init(
     generation: UInt64, reset: Bool, complete: Bool, upserts: [ResolvedServicePort], removals: [String],
-    replaced: [String: ResolvedServicePort] = [:]
+    replaced: [String: ResolvedServicePort] = [:], healthCheckPorts: [UInt16]? = nil
   ) {
     self.generation = generation
     self.reset = reset
@@ -121,6 +124,7 @@ public struct ProxyBatch: Sendable, Equatable {
     self.upserts = upserts
     self.removals = removals
     self.replaced = replaced
+    self.healthCheckPorts = healthCheckPorts
   }
 }
 

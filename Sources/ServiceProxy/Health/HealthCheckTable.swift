@@ -14,19 +14,25 @@ public struct HealthCheckTable: Sendable, Equatable {
   /// What is to be listened on.
   public var checks: [UInt16: HealthCheck] { claims.compactMapValues { $0.first?.check } }
 
+  /// Sorted.
+  public var listenedPorts: [UInt16] { claims.keys.sorted() }
+
   public subscript(port: UInt16) -> HealthCheck? { claims[port]?.first?.check }
 
   /// What one Service wants now; `nil`: nothing.
-  mutating func set(_ check: HealthCheck?, of rank: ServiceRank) {
-    if let port = ports.removeValue(forKey: rank.name) {
+  /// - Returns: whether it wants another port than before.
+  mutating func set(_ check: HealthCheck?, of rank: ServiceRank) -> Bool {
+    let before = ports.removeValue(forKey: rank.name)
+    if let port = before {
       claims[port]?.removeAll { $0.rank.name == rank.name }
       if claims[port]?.isEmpty == true { claims[port] = nil }
     }
-    guard let check else { return }
+    guard let check else { return before != nil }
     ports[rank.name] = check.port
     var others = claims[check.port] ?? []
     others.insert(Claim(check: check, rank: rank), at: others.firstIndex { rank < $0.rank } ?? others.endIndex)
     claims[check.port] = others
+    return before != check.port
   }
 
   /// Why a Service's port is not served although it asks for it.

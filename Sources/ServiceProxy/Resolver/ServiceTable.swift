@@ -57,6 +57,10 @@ public struct ServiceTable: Sendable {
   private var problems: [String: [ServiceIssue]] = [:]
   /// As of the last batch.
   public private(set) var healthChecks = HealthCheckTable()
+  /// What the backend was told of them last, and whether that may be outdated: to sort all for each batch would cost what the
+  /// batch does not.
+  private var healthCheckPorts: [UInt16] = []
+  private var isHealthCheckMoved = false
 
   public init(resolver: ServiceResolver) { self.resolver = resolver }
 
@@ -131,10 +135,18 @@ public struct ServiceTable: Sendable {
       }
       again = []
     }
-    guard !batch.upserts.isEmpty || !batch.removals.isEmpty else { return nil }
+    let before = healthCheckPorts
+    if isHealthCheckMoved, takeHealthCheckPorts() != before { batch.healthCheckPorts = healthCheckPorts }
+    guard !batch.upserts.isEmpty || !batch.removals.isEmpty || batch.healthCheckPorts != nil else { return nil }
     batch.upserts.sort { $0.key < $1.key }
     batch.removals.sort()
     return batch
+  }
+
+  private mutating func takeHealthCheckPorts() -> [UInt16] {
+    isHealthCheckMoved = false
+    healthCheckPorts = healthChecks.listenedPorts
+    return healthCheckPorts
   }
 
   /// Both are sorted by key.
@@ -181,6 +193,7 @@ public struct ServiceTable: Sendable {
           upserts: Array(all[start..<end]), removals: []))
       start = end
     } while start < all.count
+    batches[batches.count - 1].healthCheckPorts = takeHealthCheckPorts()
     return batches
   }
 
@@ -235,7 +248,7 @@ public struct ServiceTable: Sendable {
     let resolution = resolution(at: place)
     let isReranked = entries.values[place].rank.map { $0 != rank } ?? false
     let outcome = claim(resolution.ports, for: rank, held: previous, isReranked: isReranked)
-    healthChecks.set(resolution.healthCheck, of: rank)
+    if healthChecks.set(resolution.healthCheck, of: rank) { isHealthCheckMoved = true }
     let issues = resolution.issues + outcome.conflicts
     problems[name] = issues.isEmpty ? nil : issues
     if entries.values[place].kept == nil, entries.values[place].slices.isEmpty {

@@ -31,6 +31,11 @@
     snprintf(line, sizeof line, "remove %.*s", (int)batch->removals[i].length, batch->removals[i].data);              \
     own(plugin, line);                                                                                                \
   }                                                                                                                   \
+  if (batch->flags & SWL_PROXY_BATCH_HEALTH_CHECK_PORTS) own(plugin, "health checks");                                \
+  for (uint64_t i = 0; i < batch->health_check_port_count; i++) {                                                     \
+    snprintf(line, sizeof line, "health check %u", batch->health_check_ports[i]);                                     \
+    own(plugin, line);                                                                                                \
+  }                                                                                                                   \
   return SWL_OK;
 #include <arpa/inet.h>
 #include <stdio.h>

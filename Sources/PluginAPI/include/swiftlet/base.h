@@ -43,7 +43,7 @@ SWL_EXTERN_C_BEGIN
 
 /* The version these headers describe. The major gates loading; the minor informs a reader and is never branched on. */
 #define SWL_ABI_MAJOR 0u
-#define SWL_ABI_MINOR 2u
+#define SWL_ABI_MINOR 3u
 
 /* What a fallible function returns. Values come out through pointers, so SWL_OK means only success. */
 typedef int32_t swl_status_t;

@@ -114,6 +114,8 @@ typedef struct swl_proxy_service {
  * missing in between. Nothing may be half applied: on failure the previous state keeps working. */
 #define SWL_PROXY_BATCH_RESET 1ull
 #define SWL_PROXY_BATCH_COMPLETE 2ull
+/* `health_check_ports` is meant; without it the list of before stands, and a full load that never has it leaves none. */
+#define SWL_PROXY_BATCH_HEALTH_CHECK_PORTS 4ull
 
 typedef struct swl_proxy_batch {
   uint32_t struct_size;
@@ -125,6 +127,11 @@ typedef struct swl_proxy_batch {
   uint64_t upsert_stride; /* bytes */
   const swl_string_t *removals; /* keys; one that is not known is ignored */
   uint64_t removal_count;
+  /* Since 0.3. Every TCP port on which this node answers load balancers' health checks (healthCheckNodePort), sorted, each once;
+   * a complete list that replaces the former. Something else on the node listens there: a backend that can lets these ports in
+   * past a firewall whose policy is to drop, any other ignores them. A batch may have nothing but this. */
+  const uint16_t *health_check_ports;
+  uint64_t health_check_port_count;
 } swl_proxy_batch_t;
 
 /* One service port of the batch that could not be programmed while the rest was: its previous state stands. */
