@@ -40,6 +40,8 @@ struct ServiceProgramming: AsyncParsableCommand {
     var options = PluginLoader.Options(logger: logger)
     options.allowUntrusted = true
     options.deadlines.sync = .seconds(600)
+    // IPVS tries every scheduler, which takes its time in an emulated machine.
+    options.deadlines.probe = .seconds(120)
     let selection = try await PluginSelector(
       loader: PluginLoader(options), locator: PluginLocator(directories: [plugins])
     ).select(.proxy, PluginChoice(mode), configuration: Self.configuration)
