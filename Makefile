@@ -27,7 +27,7 @@ build: ## release build of the command and its backends, in .build/release
 	@Scripts/install
 	Scripts/build
 
-bench: ## the measurements (needs root; takes minutes)
+bench: ## the measurements of pods (needs root; takes minutes)
 	@Benchmarks/run
 
 proto: ## generate Sources/CRI/Generated again

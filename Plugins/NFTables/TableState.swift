@@ -16,7 +16,7 @@ package final class TableState {
   /// Service ports with an endpoint at the address.
   package internal(set) var hairpinUses: [Address: Int] = [:]
   package internal(set) var hairpins: Set<Address> = []
-  /// Those of them that no service port wants any more.
+  /// Those of them that no service port wants any more; kept, so that no change has to look through all.
   package internal(set) var idleHairpins: Set<Address> = []
   /// Left by somebody in our table; removed when a full load is complete.
   package internal(set) var orphanChains: Set<String> = []
