@@ -41,7 +41,6 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let lifecycle = ["ServiceLifecycle", "UnixSignals"].map { Target.Dependency.product(name: $0, package: "swift-service-lifecycle") }
 let nio: [Target.Dependency] = ["NIOCore", "NIOPosix", "NIOHTTP1"].map { .product(name: $0, package: "swift-nio") }
 let http2: [Target.Dependency] = ["NIOHTTP2", "NIOHPACK"].map { .product(name: $0, package: "swift-nio-http2") }
-let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 
 /// A backend: the top-level folder `Plugins/` means build plugins to SwiftPM, hence the path.
 func backend(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -72,7 +71,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
@@ -102,7 +100,9 @@ let package = Package(
       name: "CConntrack", pkgConfig: "libnetfilter_conntrack",
       providers: [.apt(["libnetfilter-conntrack-dev", "libnfnetlink-dev", "libmnl-dev"])]),
     library("Conntrack", ["CConntrack", "KubeModel", "ServiceProxy", log]),
-    library("PodAgent", ["KubeModel", "CRI", log, crypto]),
+    // One SHA-256 of a manifest: swift-crypto would bring BoringSSL, a quarter of a first build. It comes with TLS.
+    .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
+    library("PodAgent", ["KubeModel", "CRI", "CLibMD", log]),
     library("PluginHost", ["PluginAPI", "PluginNote", "KubeModel", "ServiceProxy", "PodAgent", log]),
     .executableTarget(
       name: "swiftlet",

@@ -47,7 +47,7 @@ struct ServiceProgramming: AsyncParsableCommand {
     ).select(.proxy, PluginChoice(mode), configuration: Self.configuration)
     guard let plugin = selection.chosen, let backend = ProxyPluginAdapter(plugin) else { throw ValidationError("no backend \(mode)") }
     try await backend.start()
-    let loop = ProxyLoop(backend: backend, resolver: ServiceResolver(nodeName: "bench"), logger: logger)
+    let loop = ProxyLoop(backend: backend, resolver: ServiceResolver(nodeName: "bench"), logger: logger, pace: ProxyLoop.usualPace)
     let running = Task { await loop.run() }
     var row = Table.Row(services: workload.services)
     let changes = workload.everything

@@ -6,6 +6,7 @@ package enum Family: UInt8, Sendable, CaseIterable, Hashable {
   case ipv4 = 4
   case ipv6 = 6
 
+  package var other: Family { self == .ipv4 ? .ipv6 : .ipv4 }
   /// Bytes of an address.
   package var width: Int { self == .ipv4 ? 4 : 16 }
   /// Number of an address's 32-bit registers.

@@ -4,7 +4,7 @@ extension NFTablesBackend: InspectableProxy {
   package func explain(_ key: String, line: (String) -> Void) throws(BackendFault) {
     guard let programmer else { throw BackendFault(.invalid, "explain before start") }
     var isFound = false
-    for table in programmer.orderedTables {
+    for table in programmer.tables.all {
       guard let record = table.services[key] else { continue }
       isFound = true
       for text in try Explanation(table, programmer.connection).lines(record) { line(text) }
@@ -15,7 +15,7 @@ extension NFTablesBackend: InspectableProxy {
   package func counters(_ key: String, emit: (String, ProxyCounters) -> Void) throws(BackendFault) {
     guard let programmer else { throw BackendFault(.invalid, "counters before start") }
     var isFound = key.isEmpty
-    for table in programmer.orderedTables {
+    for table in programmer.tables.all {
       let keys = key.isEmpty ? table.services.keys.sorted() : table.services[key] == nil ? [] : [key]
       if keys.isEmpty { continue }
       isFound = true
@@ -34,16 +34,14 @@ extension NFTablesBackend: InspectableProxy {
   }
 
   package func plan(_ batch: ProxyBatchView, line: (String) -> Void) throws(BackendFault) {
-    let tables = Dictionary(uniqueKeysWithValues: Family.allCases.map { ($0, TableState(Layout(family: $0, settings: settings))) })
+    let tables = Tables(settings)
     var notes: [String] = []
     let changes = Self.changes(batch, tables) { notes.append("# \($0.serviceKey ?? "a change") is not programmed: \($1.message)") }
     let grouping = Grouping(changes, tables)
     notes += grouping.conflicts.map { "# \($0.change.serviceKey ?? "a change") is not programmed: \($0.fault.message)" }
-    let wanted = grouping.groups.flatMap { $0 }
     for note in notes { line(note) }
-    for family in Family.allCases {
-      guard let table = tables[family] else { continue }
-      table.commit(wanted, table.delta(for: wanted))
+    for table in tables.all {
+      table.commit(grouping.changes, table.delta(for: grouping.changes))
       for text in Plan.lines(table) { line(text) }
     }
   }

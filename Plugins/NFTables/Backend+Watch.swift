@@ -13,7 +13,7 @@ extension NFTablesBackend: WatchingProxy {
     // Between the batches of a load there is nothing to compare with: its end brings everything in order.
     if programmer.isLoaded, thorough || finding.isIncomplete {
       let readback = Readback(programmer.connection)
-      for table in programmer.orderedTables { lines += table.differences(from: try readback.table(table.family)) }
+      for table in programmer.tables.all { lines += table.differences(from: try readback.table(table.family)) }
     } else if finding.isIncomplete {
       lines.append("notifications about changes of nf_tables were lost during a full load")
     }

@@ -88,32 +88,34 @@ package final class NFTablesBackend: ProxyPlugin {
   }
 
   /// What a batch asks for. A key that is removed and set in one batch is set; one set twice is set as the last one says.
-  static func changes(_ batch: ProxyBatchView, _ tables: [Family: TableState], refuse: (Change, BackendFault) -> Void) -> [Change] {
+  static func changes(_ batch: ProxyBatchView, _ tables: Tables, refuse: (Change, BackendFault) -> Void) -> [Change] {
     var changes: [Change] = []
     var places: [String: Int] = [:]
+    changes.reserveCapacity(batch.upserts.count)
+    if batch.upserts.count > 1 { places.reserveCapacity(batch.upserts.count) }
     for raw in batch.upserts {
       let (port, fault) = ServicePort.read(raw)
       if let fault {
         refuse(.upsert(port), fault)
         continue
       }
-      if let place = places[port.key], changes.indices.contains(place) {
+      if let place = places.updateValue(changes.count, forKey: port.key), changes.indices.contains(place) {
+        places[port.key] = place
         changes[place] = .upsert(port)
       } else {
-        places[port.key] = changes.count
         changes.append(.upsert(port))
       }
     }
     // A key that changes its family leaves the other family's table.
-    for case .upsert(let port) in changes {
-      for family in Family.allCases where family != port.family && tables[family]?.services[port.key] != nil {
-        changes.append(.removal(key: port.key, family))
+    if tables.all.contains(where: { !$0.services.isEmpty }) {
+      for case .upsert(let port) in changes where tables[port.family.other].services[port.key] != nil {
+        changes.append(.removal(key: port.key, port.family.other))
       }
     }
     for raw in batch.removals {
       let key = raw.text
       if places[key] != nil { continue }
-      for family in Family.allCases where tables[family]?.services[key] != nil {
+      for family in Family.allCases where tables[family].services[key] != nil {
         changes.append(.removal(key: key, family))
       }
     }

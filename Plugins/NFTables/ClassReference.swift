@@ -8,6 +8,8 @@ package struct ClassReference: Hashable, Sendable {
     self.isNodePort = isNodePort
   }
 
+  package func hash(into hasher: inout Hasher) { hasher.combine(UInt64(serviceClass.rawValue) << 1 | (isNodePort ? 1 : 0)) }
+
   /// The map that leads to its chain.
   package var map: MapKind { serviceClass.slot == nil ? .classes(isNodePort: isNodePort) : .affinityChains(isNodePort: isNodePort) }
 

@@ -22,7 +22,7 @@ package struct CounterReader {
     for isNodePort in [false, true] {
       let ours = keys.map { $0.filter { $0.isNodePort == isNodePort } }
       try read(.frontends(isNodePort: isNodePort), ours?.map { Element($0) }) { found[$0.element.key] = $0.packets }
-      let reasons = ours?.flatMap { key in (states[key]?.refusals ?? []).map { Element(key, $0) } }
+      let reasons = ours?.flatMap { key in (states[key]?.refusals.all ?? []).map { Element(key, $0) } }
       try read(.refusals(isNodePort: isNodePort), reasons) { element in
         guard let reason = ServiceClass.Refused(rawValue: element.element.index) else { return }
         refused[element.element.key, default: [:]][reason] = element.packets

@@ -104,7 +104,7 @@ package struct Encoder {
       nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_LEN), UInt32(clamping: parts.width(family)))
     }
     if map.isInterval {
-      let lengths = map.key.map { UInt8(clamping: $0.length(family)) }
+      let lengths = map.key.flatMap { $0.fields(family) }
       _ = nftnl_set_set_data(set, attribute(NFTNL_SET_DESC_CONCAT), lengths, UInt32(clamping: lengths.count))
     }
     // The set owns the expression.

@@ -11,7 +11,7 @@ package struct FrontendState: Equatable, Sendable {
   /// Sources that are served, where the class asks for them; disjoint and sorted.
   package var ranges: [Network] = []
   /// Reasons the kernel counts for this front end on their own.
-  package var refusals: Set<ServiceClass.Refused> = []
+  package var refusals = Refusals()
   /// nil: the kernel has endpoints for this front end but nothing leads to them.
   package var serviceClass: ServiceClass?
   /// Key of the service port that claims it; nil: found in the kernel, not claimed so far.
@@ -24,10 +24,10 @@ package struct FrontendState: Equatable, Sendable {
     self.endpoints = endpoints
     self.serviceClass = serviceClass
     self.owner = owner
-    refusals = Set(serviceClass?.refusals ?? [])
+    if let serviceClass { refusals = serviceClass.refusals }
   }
 
-  package static var unclaimed: FrontendState { FrontendState(endpoints: [], serviceClass: nil, owner: nil) }
+  package static let unclaimed = FrontendState(endpoints: [], serviceClass: nil, owner: nil)
 
   /// Elements it has in the kernel, about.
   package var weight: Int {

@@ -5,15 +5,19 @@ import PluginKit
 /// A front end that leaves one service port and appears at another has to change hands in one step; all other changes stand
 /// alone, so that one the kernel refuses takes no other with it.
 package struct Grouping {
-  package private(set) var groups: [[Change]] = []
+  /// Those that can go, the members of a group one after the other.
+  package private(set) var changes: [Change]
+  /// Places in `changes`.
+  package private(set) var groups: [Range<Int>] = []
   package private(set) var conflicts: [(change: Change, fault: BackendFault)] = []
 
-  package init(_ changes: [Change], _ tables: [Family: TableState]) {
+  package init(_ changes: [Change], _ tables: Tables) {
+    self.changes = changes
     var excluded: Set<Int> = []
-    var merged = Merging(count: changes.count)
+    var merging = Merging()
     while true {
-      merged = Merging(count: changes.count)
-      let found = Self.conflicts(changes, tables, excluded, &merged)
+      merging = Merging()
+      let found = Self.conflicts(changes, tables, excluded, &merging)
       if found.isEmpty { break }
       // A change that fails releases nothing, which may be what another one counted on.
       for (index, fault) in found {
@@ -21,30 +25,42 @@ package struct Grouping {
         if let change = changes[safe: index] { conflicts.append((change, fault)) }
       }
     }
-    groups = merged.groups.map { $0.filter { !excluded.contains($0) }.compactMap { changes[safe: $0] } }.filter { !$0.isEmpty }
+    if excluded.isEmpty, merging.isEmpty {
+      groups = changes.indices.map { $0..<$0 + 1 }
+      return
+    }
+    self.changes = []
+    for group in merging.groups(count: changes.count) {
+      let begin = self.changes.count
+      for index in group where !excluded.contains(index) {
+        if let change = changes[safe: index] { self.changes.append(change) }
+      }
+      if self.changes.count > begin { groups.append(begin..<self.changes.count) }
+    }
   }
 
   private struct Place: Hashable {
     var family: Family
     var key: FrontendKey
+
+    // Hardly ever is one address of one family and another of the other, and so the key is enough.
+    func hash(into hasher: inout Hasher) { key.hash(into: &hasher) }
   }
 
   private static func conflicts(
-    _ changes: [Change], _ tables: [Family: TableState], _ excluded: Set<Int>, _ merged: inout Merging
+    _ changes: [Change], _ tables: Tables, _ excluded: Set<Int>, _ merging: inout Merging
   ) -> [(Int, BackendFault)] {
-    var released: [Place: Int] = [:]
-    for (index, change) in changes.enumerated() where !excluded.contains(index) {
-      guard let key = change.serviceKey, let record = tables[change.family]?.services[key] else { continue }
-      for frontend in record.frontends { released[Place(family: change.family, key: frontend)] = index }
-    }
+    // Front ends that change hands are few; who gives them up is looked for once there is one.
+    var released: [Place: Int]?
     var claimed: [Place: Int] = [:]
-    claimed.reserveCapacity(changes.count)
+    if changes.count > 1 { claimed.reserveCapacity(changes.count) }
     var conflicts: [Int: BackendFault] = [:]
-    for (index, change) in changes.enumerated() where !excluded.contains(index) {
-      guard case .upsert(let port) = change, let table = tables[port.family] else { continue }
+    for (index, change) in changes.enumerated() {
+      guard case .upsert(let port) = change, !excluded.contains(index) else { continue }
+      let table = tables[port.family]
       for (key, _) in port.frontends {
         let place = Place(family: port.family, key: key)
-        let holder = table.frontends[key]?.owner
+        let holder = table.owner(of: key)
         if let other = claimed.updateValue(index, forKey: place) {
           let rival = changes[safe: other]?.serviceKey ?? ""
           // Whoever holds it already keeps it, else the first one gets it.
@@ -57,8 +73,9 @@ package struct Grouping {
           }
         }
         guard let holder, holder != port.key else { continue }
-        if let releasing = released[place] {
-          merged.union(index, releasing)
+        if released == nil { released = self.released(changes, tables, excluded) }
+        if let releasing = released?[place] {
+          merging.union(index, releasing)
         } else {
           conflicts[index] = fault(port.key, key, port.family, heldBy: holder)
           break
@@ -68,33 +85,42 @@ package struct Grouping {
     return conflicts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
+  private static func released(_ changes: [Change], _ tables: Tables, _ excluded: Set<Int>) -> [Place: Int] {
+    var released: [Place: Int] = [:]
+    for (index, change) in changes.enumerated() where !excluded.contains(index) {
+      guard let key = change.serviceKey, let record = tables[change.family].services[key] else { continue }
+      for frontend in record.frontends { released[Place(family: change.family, key: frontend)] = index }
+    }
+    return released
+  }
+
   private static func fault(_ service: String, _ key: FrontendKey, _ family: Family, heldBy other: String) -> BackendFault {
     BackendFault(.invalid, "\(service): front end \(key.text(family)) is held by \(other)")
   }
 }
 
-/// Disjoint sets of indices.
+/// Disjoint sets of indices; whatever was in no union is alone.
 private struct Merging {
-  private var parents: [Int]
+  private var parents: [Int: Int] = [:]
 
-  init(count: Int) { parents = Array(0..<count) }
+  var isEmpty: Bool { parents.isEmpty }
 
   mutating func union(_ one: Int, _ other: Int) {
     let (low, high) = (min(root(one), root(other)), max(root(one), root(other)))
-    if parents.indices.contains(high) { parents[high] = low }
+    if low != high { parents[high] = low }
   }
 
   private func root(_ index: Int) -> Int {
     var index = index
-    while let parent = parents[safe: index], parent != index { index = parent }
+    while let parent = parents[index] { index = parent }
     return index
   }
 
   /// In the order of their first members.
-  var groups: [[Int]] {
+  func groups(count: Int) -> [[Int]] {
     var places: [Int: Int] = [:]
     var groups: [[Int]] = []
-    for index in parents.indices {
+    for index in 0..<count {
       let root = root(index)
       if let place = places[root], groups.indices.contains(place) {
         groups[place].append(index)

@@ -15,7 +15,7 @@
 /// A Service is elements of maps and nothing else, so its changes cost the same among ten Services and among ten thousand.
 package struct Layout: Sendable {
   /// Grows when the maps or the meaning of their elements change; a table of another version is replaced in one transaction.
-  package static let version = 2
+  package static let version = 3
   package static let table = "swiftlet"
   package static let tableComment = "service proxy of swiftlet, layout \(version)"
   package static let servicesChain = "services"

@@ -8,7 +8,7 @@ package final class Programmer {
   /// milliseconds.
   package static let transactionLimit = 4096
 
-  package let tables: [Family: TableState]
+  package let tables: Tables
   package let connection: NetlinkConnection
   private let layouts: [Family: Layout]
   private let isCancelled: () -> Bool
@@ -28,11 +28,9 @@ package final class Programmer {
     self.connection = connection
     self.isCancelled = isCancelled
     self.log = log
-    layouts = Dictionary(uniqueKeysWithValues: Family.allCases.map { ($0, Layout(family: $0, settings: settings)) })
-    tables = layouts.mapValues { TableState($0) }
+    tables = Tables(settings)
+    layouts = Dictionary(uniqueKeysWithValues: tables.all.map { ($0.family, $0.layout) })
   }
-
-  package var orderedTables: [TableState] { Family.allCases.compactMap { tables[$0] } }
 
   // MARK: - Full load
 
@@ -42,7 +40,7 @@ package final class Programmer {
     isLoading = false
     let readback = Readback(connection)
     var messages: [Message] = []
-    for table in orderedTables {
+    for table in tables.all {
       let kernel = try readback.table(table.family)
       messages += table.adopt(kernel)
       if table.isDeferred { log("table \(table.family.name) \(Layout.table) has another layout and will be replaced as a whole") }
@@ -54,7 +52,7 @@ package final class Programmer {
 
   /// Removes what the load did not mention.
   package func completeLoad() throws(BackendFault) {
-    for table in orderedTables {
+    for table in tables.all {
       if table.isDeferred {
         try exchangeOrThrow(table.replacement())
         table.replaced()
@@ -62,7 +60,7 @@ package final class Programmer {
       }
       for sweep in table.sweeps(limit: Self.transactionLimit) {
         try checkCancelled()
-        try apply([[sweep]]) { _, fault in log(fault.message) }
+        try apply([sweep], groups: [0..<1]) { _, fault in log(fault.message) }
       }
       if table.hairpins.contains(where: { table.hairpinUses[$0] == nil }) { awaitPackets() }
       try exchangeOrThrow(table.tidying())
@@ -80,19 +78,18 @@ package final class Programmer {
     if isSuspect { try restore() }
     let grouping = Grouping(changes, tables)
     for conflict in grouping.conflicts { refuse(conflict.change, conflict.fault, failed) }
-    var pending: [[Change]] = []
+    var pending = grouping.groups[...]
     var weight = 0
-    for group in grouping.groups {
-      pending.append(group)
-      weight += group.reduce(0) { $0 + (tables[$1.family]?.weight(of: $1) ?? 0) }
+    for (index, group) in grouping.groups.enumerated() {
+      for change in grouping.changes[group.clamped(to: grouping.changes.indices)] { weight += tables[change.family].weight(of: change) }
       if weight >= Self.transactionLimit {
         try checkCancelled()
-        try apply(pending, failed: failed)
-        pending = []
+        try apply(grouping.changes, groups: pending.prefix(through: index), failed: failed)
+        pending = pending.dropFirst(index + 1 - pending.startIndex)
         weight = 0
       }
     }
-    try apply(pending, failed: failed)
+    try apply(grouping.changes, groups: pending, failed: failed)
     if !isLoading {
       retireClasses()
       retireHairpins()
@@ -101,15 +98,19 @@ package final class Programmer {
 
   /// A service port that cannot be programmed: what the kernel has for it stays.
   package func refuse(_ change: Change, _ fault: BackendFault, _ failed: (Change, BackendFault) -> Void) {
-    if isLoading, case .upsert(let port) = change { tables[port.family]?.hold(port) }
+    if isLoading, case .upsert(let port) = change { tables[port.family].hold(port) }
     failed(change, fault)
   }
 
   /// One transaction; when the kernel refuses it, its halves, down to the group that is at fault.
-  private func apply(_ groups: [[Change]], afterRestoring: Bool = false, failed: (Change, BackendFault) -> Void) throws(BackendFault) {
-    let changes = groups.flatMap { $0 }
-    if changes.isEmpty { return }
-    let deltas = orderedTables.map { ($0, $0.delta(for: changes)) }
+  /// - Parameter groups: places in `all`, one behind the other.
+  private func apply(
+    _ all: [Change], groups: ArraySlice<Range<Int>>, afterRestoring: Bool = false, failed: (Change, BackendFault) -> Void
+  ) throws(BackendFault) {
+    guard let first = groups.first, let last = groups.last else { return }
+    let changes = all[(first.lowerBound..<max(first.lowerBound, last.upperBound)).clamped(to: all.indices)]
+    let concerned = tables.all.filter { table in changes.contains { $0.family == table.family } }
+    let deltas = concerned.map { ($0, $0.delta(for: changes)) }
     let preparation = deltas.flatMap { table, delta in table.isDeferred ? [] : delta.newClasses.flatMap { table.layout.creation(of: $0) } }
     var messages = deltas.flatMap { $0.isDeferred ? [] : $1.messages($0.layout) }
     func commit() { for (table, delta) in deltas { table.commit(changes, delta) } }
@@ -138,14 +139,14 @@ package final class Programmer {
       if kind == .surprise, !afterRestoring {
         log("\(fault.message); reading the kernel back")
         try restore()
-        return try apply(groups, afterRestoring: true, failed: failed)
+        return try apply(all, groups: groups, afterRestoring: true, failed: failed)
       }
       // The kernel holds what we know and still has no time: an element that clashes would have been found.
       if refusals.contains(where: { $0.errno == EBUSY }) { throw fault }
       if groups.count > 1 {
         let middle = groups.count / 2
-        try apply(Array(groups.prefix(middle)), afterRestoring: afterRestoring, failed: failed)
-        try apply(Array(groups.dropFirst(middle)), afterRestoring: afterRestoring, failed: failed)
+        try apply(all, groups: groups.prefix(middle), afterRestoring: afterRestoring, failed: failed)
+        try apply(all, groups: groups.dropFirst(middle), afterRestoring: afterRestoring, failed: failed)
       } else {
         for change in changes { refuse(change, fault, failed) }
       }
@@ -165,7 +166,7 @@ package final class Programmer {
 
   /// Not worth failing for: what stays now is removed later.
   private func retireClasses(sparing limit: Int = 32) {
-    for table in orderedTables where !table.isDeferred {
+    for table in tables.all where !table.isDeferred {
       let retiring = table.takeRetiring(sparing: limit)
       let messages = table.layout.removal(of: retiring)
       switch connection.exchange(messages, layouts: layouts) {
@@ -184,7 +185,7 @@ package final class Programmer {
   /// unhidden it would be lost, and so would each of its retries, which conntrack sends the same way. So the endpoint goes first, and
   /// the pod's address when no packet is on its way any more. Not worth failing for: what stays harms nobody.
   private func retireHairpins() {
-    let removals = orderedTables.map { ($0, $0.hairpinRemoval()) }.filter { !$0.1.isEmpty }
+    let removals = tables.all.map { ($0, $0.hairpinRemoval()) }.filter { !$0.1.isEmpty }
     if removals.isEmpty { return }
     awaitPackets()
     for (table, messages) in removals {
@@ -209,7 +210,7 @@ package final class Programmer {
     let readback = Readback(connection)
     var last = BackendFault(.retry, "table \(Layout.table) changes under our hands")
     attempts: for _ in 0..<3 {
-      for table in orderedTables {
+      for table in tables.all {
         for part in table.restoration(of: try readback.table(table.family), limit: Self.transactionLimit) {
           switch connection.exchange(part, layouts: layouts) {
           case .committed: continue

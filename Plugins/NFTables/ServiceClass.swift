@@ -72,10 +72,12 @@ package struct ServiceClass: Hashable, Sendable {
   }
 
   /// What its chain has to count beside the connections the front end itself counts.
-  package var refusals: [Refused] {
-    if slot != nil { return [] }
-    let isHalfEmpty = localEndpoints.map { ($0 == 0) != (endpoints == 0) } ?? false
-    return (isRestricted ? [.source] : []) + (isHalfEmpty ? [.noEndpoint] : [])
+  package var refusals: Refusals {
+    var refusals = Refusals()
+    if slot != nil { return refusals }
+    if isRestricted { refusals.insert(.source) }
+    if let localEndpoints, (localEndpoints == 0) != (endpoints == 0) { refusals.insert(.noEndpoint) }
+    return refusals
   }
 
   /// Reasons for refusal that are counted on their own.

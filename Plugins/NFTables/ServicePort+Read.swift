@@ -20,17 +20,19 @@ extension ServicePort {
     }
     reader.settle()
     port.hairpins = reader.onNode
-    var seen: Set<FrontendKey> = []
     for frontend in raw.frontendViews {
       do throws(BackendFault) {
         let (frontendKey, state) = try reader.read(frontend)
-        if seen.insert(frontendKey).inserted { port.frontends.append((frontendKey, state)) }
+        // There are few.
+        if !port.frontends.contains(where: { $0.key == frontendKey }) { port.frontends.append((frontendKey, state)) }
         try reader.checkLimits(state)
       } catch {
         fault = BackendFault(error.status, "\(key): \(error.message)")
       }
     }
-    if ![Protocol.tcp, Protocol.udp, Protocol.sctp].contains(raw.protocol) {
+    switch raw.protocol {
+    case Protocol.tcp, Protocol.udp, Protocol.sctp: break
+    default:
       fault = BackendFault(.unsupported, "\(key): IP protocol \(raw.protocol) is not TCP, UDP or SCTP")
     }
     return (port, fault)

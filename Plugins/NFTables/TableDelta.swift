@@ -15,16 +15,21 @@ package struct TableDelta: Sendable {
 
   /// What the front ends concerned are afterwards; nil: gone.
   package var settled: [(key: FrontendKey, state: FrontendState?)] = []
+  /// How many more front ends each class has then.
+  package var uses: [ClassReference: Int] = [:]
 
   package init(_ family: Family) { self.family = family }
 
   package var isEmpty: Bool { newHairpins.isEmpty && oldHairpins.isEmpty && replaced.isEmpty && added.isEmpty && removed.isEmpty }
   package var weight: Int { replaced.count + added.count + removed.count }
 
-  /// Adds what turns one state of a front end into another; nil is "not there".
+  /// The same where one may not be there.
   package mutating func append(_ key: FrontendKey, from old: FrontendState?, to new: FrontendState?) {
-    let old = old ?? .unclaimed
-    let new = new ?? .unclaimed
+    append(key, from: old ?? .unclaimed, to: new ?? .unclaimed)
+  }
+
+  /// Adds what turns one state of a front end into another; `.unclaimed` is "not there".
+  package mutating func append(_ key: FrontendKey, from old: FrontendState, to new: FrontendState) {
     let local = FrontendState.localIndex
     appendEndpoints(key, old.slots.isEmpty ? old.endpoints : [], new.slots.isEmpty ? new.endpoints : [], from: 0)
     appendEndpoints(key, old.localSlots.isEmpty ? old.localEndpoints : [], new.localSlots.isEmpty ? new.localEndpoints : [], from: local)

@@ -30,17 +30,20 @@ package final class TableState {
   package init(_ layout: Layout) { self.layout = layout }
 
   /// What the kernel has to do for these changes together; a front end may move from one service port to another among them.
-  package func delta(for changes: [Change]) -> TableDelta {
+  package func delta(for changes: some Collection<Change>) -> TableDelta {
     var delta = TableDelta(family)
-    var uses: [ClassReference: Int] = [:]
     var hairpinSteps: [Address: Int] = [:]
-    var targets: [FrontendKey: FrontendState?] = [:]
-    var order: [FrontendKey] = []
+    var places: [FrontendKey: Int] = [:]
+    places.reserveCapacity(changes.count)
+    delta.settled.reserveCapacity(changes.count)
     func aim(_ key: FrontendKey, at state: FrontendState?, isClaim: Bool) {
-      let isNew = targets[key] == nil
-      if isNew { order.append(key) }
-      // A claim of one service port outweighs the release by another, whichever comes first.
-      if isNew || isClaim { targets[key] = .some(state) }
+      if let place = places.updateValue(delta.settled.count, forKey: key) {
+        places[key] = place
+        // A claim of one service port outweighs the release by another, whichever comes first.
+        if isClaim, delta.settled.indices.contains(place) { delta.settled[place].state = state }
+      } else {
+        delta.settled.append((key, state))
+      }
     }
     for change in changes where change.family == family {
       if let key = change.serviceKey, let record = services[key] {
@@ -55,16 +58,19 @@ package final class TableState {
       case .removal: break
       }
     }
-    for key in order {
-      let old = frontends[key]
-      var new = targets[key] ?? nil
-      if let old { new?.arrange(like: old) }
-      delta.settled.append((key, new))
-      delta.append(key, from: old, to: new)
-      old?.forEachReference(key) { uses[$0, default: 0] -= 1 }
-      new?.forEachReference(key) { uses[$0, default: 0] += 1 }
+    for index in delta.settled.indices {
+      let key = delta.settled[index].key
+      guard let old = frontends[key] else {
+        delta.append(key, from: .unclaimed, to: delta.settled[index].state ?? .unclaimed)
+        delta.settled[index].state?.forEachReference(key) { delta.uses[$0, default: 0] += 1 }
+        continue
+      }
+      delta.settled[index].state?.arrange(like: old)
+      delta.append(key, from: old, to: delta.settled[index].state ?? .unclaimed)
+      old.forEachReference(key) { delta.uses[$0, default: 0] -= 1 }
+      delta.settled[index].state?.forEachReference(key) { delta.uses[$0, default: 0] += 1 }
     }
-    delta.newClasses = uses.filter { (classUses[$0.key] ?? 0) + $0.value > 0 && !classes.contains($0.key) }.keys.sorted {
+    delta.newClasses = delta.uses.filter { (classUses[$0.key] ?? 0) + $0.value > 0 && !classes.contains($0.key) }.keys.sorted {
       $0.chain < $1.chain
     }
     for (address, step) in hairpinSteps {
@@ -74,34 +80,53 @@ package final class TableState {
     return delta
   }
 
+  /// Key of the service port a front end is claimed by.
+  package func owner(of key: FrontendKey) -> String? {
+    frontends.index(forKey: key).flatMap { frontends.values[$0].owner }
+  }
+
   /// Elements a change may touch at most.
   package func weight(of change: Change) -> Int {
     let old =
       if case .sweep(let keys, _) = change { keys } else { change.serviceKey.flatMap { services[$0]?.frontends } ?? [] }
-    var weight = old.reduce(1) { $0 + elements(of: $1) }
-    if case .upsert(let port) = change { weight += port.frontends.reduce(0) { $0 + $1.state.weight } }
+    var weight = 1
+    for key in old { weight += elements(of: key) }
+    if case .upsert(let port) = change {
+      for frontend in port.frontends { weight += frontend.state.weight }
+    }
     return weight
   }
 
   func elements(of key: FrontendKey) -> Int { frontends[key]?.weight ?? 1 }
 
   /// Takes over what the kernel has committed.
-  package func commit(_ changes: [Change], _ delta: TableDelta) {
+  package func commit(_ changes: some Collection<Change>, _ delta: TableDelta) {
     var touched: [Address] = []
     for change in changes where change.family == family {
-      if let key = change.serviceKey, let record = services.removeValue(forKey: key) {
+      let record: ServiceRecord?
+      switch change {
+      case .upsert(let port):
+        let settled = ServiceRecord(frontends: port.frontends.map(\.key), hairpins: port.hairpins)
+        record = services.updateValue(settled, forKey: port.key)
+        for address in port.hairpins { count(&hairpinUses, address, 1) }
+        touched += port.hairpins
+      case .removal(let key, _): record = services.removeValue(forKey: key)
+      case .sweep: record = nil
+      }
+      if let record {
         for address in record.hairpins { count(&hairpinUses, address, -1) }
         touched += record.hairpins
       }
-      if case .upsert(let port) = change {
-        services[port.key] = ServiceRecord(frontends: port.frontends.map(\.key), hairpins: port.hairpins)
-        for address in port.hairpins { count(&hairpinUses, address, 1) }
-        touched += port.hairpins
-      }
     }
     for (key, state) in delta.settled {
-      if let state { put(key, state) } else { drop(key) }
+      if let state {
+        frontends[key] = state
+      } else {
+        frontends[key] = nil
+        carried[key] = nil
+      }
     }
+    for (reference, step) in delta.uses { count(&classUses, reference, step) }
     if isDeferred { classes.formUnion(delta.newClasses) }
     hairpins.formUnion(delta.newHairpins)
     for address in touched {
@@ -137,11 +162,6 @@ package final class TableState {
   func put(_ key: FrontendKey, _ state: FrontendState) {
     frontends.updateValue(state, forKey: key)?.forEachReference(key) { count(&classUses, $0, -1) }
     state.forEachReference(key) { count(&classUses, $0, 1) }
-  }
-
-  private func drop(_ key: FrontendKey) {
-    carried[key] = nil
-    frontends.removeValue(forKey: key)?.forEachReference(key) { count(&classUses, $0, -1) }
   }
 
   private func count<Key: Hashable>(_ uses: inout [Key: Int], _ key: Key, _ step: Int) {

@@ -62,7 +62,7 @@ struct ConfigurationFilesTests {
     #expect(warnings.contains { $0.contains("portRange") })
     let own = settings.proxyWarnings(nodeAddresses: [])
     #expect(own.contains { $0.contains("NodeCIDR") && $0.contains("--cluster-cidr") })
-    #expect(own.contains { $0.contains("minSyncPeriod has no effect") })
+    #expect(settings.proxyMinSyncPeriod == .seconds(1))
     #expect(own.contains { $0.contains("configSyncPeriod has no effect") })
   }
 

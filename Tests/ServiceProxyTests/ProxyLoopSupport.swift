@@ -112,17 +112,17 @@ struct LoopUnderTest {
   let clock = ManualTime()
   let loop: ProxyLoop
 
-  init() {
+  init(pace: Duration = .zero) {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     loop = ProxyLoop(
-      backend: backend, resolver: resolver, logger: logger, settled: { [settles] in settles.count() },
+      backend: backend, resolver: resolver, logger: logger, settled: { [settles] in settles.count() }, pace: pace,
       now: { [clock] in clock.now }, sleep: { [sleep] in try await sleep.sleep($0) })
   }
 
   /// Runs the loop for the length of the body and ends it.
-  static func running(_ body: (LoopUnderTest) async throws -> Void) async rethrows {
-    let test = LoopUnderTest()
+  static func running(pace: Duration = .zero, _ body: (LoopUnderTest) async throws -> Void) async rethrows {
+    let test = LoopUnderTest(pace: pace)
     let run = Task { await test.loop.run() }
     defer { run.cancel() }
     try await body(test)
@@ -132,8 +132,8 @@ struct LoopUnderTest {
   }
 
   /// With one Service loaded.
-  static func loaded(_ body: (LoopUnderTest) async throws -> Void) async rethrows {
-    try await running { test in
+  static func loaded(pace: Duration = .zero, _ body: (LoopUnderTest) async throws -> Void) async rethrows {
+    try await running(pace: pace) { test in
       test.loop.submit([.service(service())])
       await test.loop.sourcesAreComplete()
       _ = await eventually { await test.loop.status.isLoaded }

@@ -132,9 +132,9 @@ struct ServiceTablePropertyTests {
 
     mutating func take(_ change: ServiceChange) {
       switch change {
-      case .service(let service): services[service.metadata.namespacedName] = service
+      case .serviceSet(let service): services[service.value.metadata.namespacedName] = service.value
       case .serviceRemoved(let name): services[name] = nil
-      case .slice(let slice): slices[slice.metadata.namespacedName] = slice
+      case .sliceSet(let slice): slices[slice.value.metadata.namespacedName] = slice.value
       case .sliceRemoved(let name): slices[name] = nil
       }
     }

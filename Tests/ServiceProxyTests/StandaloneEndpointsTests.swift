@@ -26,9 +26,9 @@ import Testing
   private func words(_ changes: [ServiceChange]) -> [String] {
     changes.map { change in
       switch change {
-      case .slice(let slice): "\(slice.metadata.namespacedName) \(slice.endpoints.flatMap(\.addresses).map { "\($0)" })"
+      case .sliceSet(let slice): "\(slice.value.metadata.namespacedName) \(slice.value.endpoints.flatMap(\.addresses).map { "\($0)" })"
       case .sliceRemoved(let name): "-\(name)"
-      case .service(let service): "service \(service.metadata.namespacedName)"
+      case .serviceSet(let service): "service \(service.value.metadata.namespacedName)"
       case .serviceRemoved(let name): "-service \(name)"
       }
     }
@@ -130,9 +130,9 @@ import Testing
       }
       for change in changes {
         switch change {
-        case .slice(let slice): seen[slice.metadata.namespacedName] = slice
+        case .sliceSet(let slice): seen[slice.value.metadata.namespacedName] = slice.value
         case .sliceRemoved(let name): #expect(seen.removeValue(forKey: name) != nil, "seed \(seed)")
-        case .service, .serviceRemoved: Issue.record("a change of a Service")
+        case .serviceSet, .serviceRemoved: Issue.record("a change of a Service")
         }
       }
       var full: [String: EndpointSlice] = [:]

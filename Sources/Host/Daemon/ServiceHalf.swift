@@ -25,7 +25,8 @@ struct ServiceHalf: Sendable {
     let flows = ConntrackReconciler(logger: logger, nodePortRanges: nodePorts.networks) { numbers.add($0) }
     let loop = ProxyLoop(
       backend: backend, resolver: ServiceResolver(node: settings.nodeView(name: nodeName, addresses: addresses)), logger: logger,
-      settled: relay.proxySettled, flows: flows, repairing: .init(period: settings.proxySyncPeriod, found: relay.rulesDamaged))
+      settled: relay.proxySettled, flows: flows, repairing: .init(period: settings.proxySyncPeriod, found: relay.rulesDamaged),
+      pace: settings.proxyMinSyncPeriod)
     self.backend = backend
     self.loop = loop
     self.flows = flows

@@ -88,8 +88,17 @@ struct ProxyOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Let packets outside of a TCP window pass.", valueName: "bool"))
   var conntrackTcpBeLiberal: Bool?
 
-  @Option(help: ArgumentHelp("Between two comparisons of the Service rules with the kernel.", valueName: "duration"))
+  @Option(
+    name: [.customLong("sync-period"), .customLong("iptables-sync-period"), .customLong("ipvs-sync-period")],
+    help: ArgumentHelp("Between two comparisons of the Service rules with the kernel.", valueName: "duration"))
   var syncPeriod: String?
+
+  @Option(
+    name: [.customLong("min-sync-period"), .customLong("iptables-min-sync-period"), .customLong("ipvs-min-sync-period")],
+    help: ArgumentHelp(
+      "Changes that follow one another within this time go to the kernel together; the first goes at once. Default: 30ms.",
+      valueName: "duration"))
+  var minSyncPeriod: String?
 
   @Option(help: ArgumentHelp("Where the proxy's metrics are served; empty turns them off.", valueName: "address:port"))
   var metricsBindAddress: String?
@@ -114,6 +123,15 @@ struct ProxyOptions: ParsableArguments {
       settings.proxy.iptables.syncPeriod = period
       settings.proxy.nftables.syncPeriod = period
       settings.proxy.ipvs.syncPeriod = period
+    }
+    if let text = minSyncPeriod {
+      let period = try duration(text, "--min-sync-period")
+      guard period >= .zero, period <= settings.proxySyncPeriod else {
+        throw SettingsProblem("--min-sync-period \"\(text)\": must be between zero and --sync-period (\(settings.proxySyncPeriod))")
+      }
+      settings.proxy.iptables.minSyncPeriod = period
+      settings.proxy.nftables.minSyncPeriod = period
+      settings.proxy.ipvs.minSyncPeriod = period
     }
     if let text = metricsBindAddress {
       settings.proxyMetrics = text.isEmpty ? .off : .at(try place(text, "--metrics-bind-address"))

@@ -42,6 +42,11 @@ extension Settings {
     proxy.syncPeriod(in: expectedProxyMode) ?? (readsBothSections ? proxy.iptables.syncPeriod : nil) ?? .seconds(30)
   }
 
+  /// Between the beginnings of two syncs, see `SyncPacing`. kube-proxy's own default, a second, fits syncs that cost far more.
+  package var proxyMinSyncPeriod: Duration {
+    proxy.minSyncPeriod(in: expectedProxyMode) ?? (readsBothSections ? proxy.iptables.minSyncPeriod : nil) ?? ProxyLoop.usualPace
+  }
+
   /// The configuration a proxy backend is made with (`swiftlet/ext/proxy.h`).
   /// - Parameters:
   ///   - addresses: the node's own, the primary one of each family first.

@@ -9,9 +9,6 @@ extension Settings {
       warnings.append(
         "detectLocalMode NodeCIDR: there is no Node object without an API server; name the node's pod networks with --cluster-cidr")
     }
-    if proxy.minSyncPeriod(in: expectedProxyMode) != nil || (readsBothSections && proxy.iptables.minSyncPeriod != nil) {
-      warnings.append("minSyncPeriod has no effect: one change goes to the kernel at once, more are gathered while it is busy")
-    }
     if let period = proxy.configSyncPeriod, period > .zero {
       warnings.append("configSyncPeriod has no effect: there is no API server to read everything from anew")
     }

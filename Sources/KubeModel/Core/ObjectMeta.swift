@@ -22,5 +22,15 @@ public struct ObjectMeta: Sendable, Hashable {
   }
 
   /// `namespace/name`, the form used in messages and as a key among objects of one kind.
-  public var namespacedName: String { "\(namespace)/\(name)" }
+  public var namespacedName: String { ObjectMeta.namespacedName(namespace, name) }
+
+  /// Asked for with each change of each object: made in one piece, which an interpolation is not.
+  public static func namespacedName(_ namespace: String, _ name: String) -> String {
+    var text = ""
+    text.reserveCapacity(namespace.utf8.count + 1 + name.utf8.count)
+    text += namespace
+    text += "/"
+    text += name
+    return text
+  }
 }

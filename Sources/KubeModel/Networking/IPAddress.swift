@@ -83,7 +83,7 @@ public struct IPAddress: Sendable, Hashable {
 extension IPAddress: Comparable {
   /// IPv4 before IPv6, then by number.
   public static func < (left: IPAddress, right: IPAddress) -> Bool {
-    if left.family != right.family { return left.family == .v4 }
-    return (left.high, left.low) < (right.high, right.low)
+    guard left.family == right.family else { return left.family == .v4 }
+    return left.high == right.high ? left.low < right.low : left.high < right.high
   }
 }

@@ -6,3 +6,8 @@ public enum IPFamily: String, Sendable, Hashable, CaseIterable {
   /// Length of an address in bits: 32 or 128.
   public var bitWidth: Int { self == .v4 ? 32 : 128 }
 }
+
+extension IPFamily {
+  /// That of `RawRepresentable` would hash the word, with every address there is.
+  public func hash(into hasher: inout Hasher) { hasher.combine(self == .v4) }
+}

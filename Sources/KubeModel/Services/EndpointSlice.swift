@@ -45,7 +45,13 @@ public enum AddressType: String, Sendable, Hashable, CaseIterable {
   case fqdn = "FQDN"
 
   /// The family of the addresses, nil for names.
-  public var family: IPFamily? { IPFamily(rawValue: rawValue) }
+  public var family: IPFamily? {
+    switch self {
+    case .ipv4: .v4
+    case .ipv6: .v6
+    case .fqdn: nil
+    }
+  }
 }
 
 /// One place traffic may go to.

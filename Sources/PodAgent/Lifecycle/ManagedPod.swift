@@ -1,4 +1,4 @@
-import Crypto
+import CLibMD
 import KubeModel
 
 /// A pod this agent runs: what the source said, under a UID that stays the same as long as the content does.
@@ -30,14 +30,17 @@ public struct ManagedPod: Sendable, Hashable {
 
   /// 32 hexadecimal digits, the form upstream's static pods have.
   private static func digest(_ parts: [String]) -> String {
-    var hash = SHA256()
+    var context = SHA2_CTX()
+    SHA256Init(&context)
     for part in parts {
-      hash.update(data: Array(part.utf8))
-      hash.update(data: [0])
+      let bytes = Array(part.utf8) + [0]
+      SHA256Update(&context, bytes, bytes.count)
     }
+    var hash = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+    SHA256Final(&hash, &context)
     let digits = Array("0123456789abcdef".utf8)
     var text: [UInt8] = []
-    for byte in hash.finalize().prefix(16) {
+    for byte in hash.prefix(16) {
       text.append(digits[Int(byte >> 4)])
       text.append(digits[Int(byte & 15)])
     }

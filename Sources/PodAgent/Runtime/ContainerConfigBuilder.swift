@@ -1,5 +1,4 @@
 import CRI
-import Crypto
 import KubeModel
 import SwiftProtobuf
 

@@ -22,6 +22,7 @@ public struct HealthCheckTable: Sendable, Equatable {
   /// What one Service wants now; `nil`: nothing.
   /// - Returns: whether it wants another port than before.
   mutating func set(_ check: HealthCheck?, of rank: ServiceRank) -> Bool {
+    if check == nil, ports.isEmpty { return false }
     let before = ports.removeValue(forKey: rank.name)
     if let port = before {
       claims[port]?.removeAll { $0.rank.name == rank.name }

@@ -22,8 +22,8 @@ struct PendingChanges: Sendable {
     if oldestQueued == 0 { oldestQueued = time }
     for change in changes {
       switch change {
-      case .service, .serviceRemoved: services += 1
-      case .slice, .sliceRemoved: slices += 1
+      case .serviceSet, .serviceRemoved: services += 1
+      case .sliceSet, .sliceRemoved: slices += 1
       }
     }
   }

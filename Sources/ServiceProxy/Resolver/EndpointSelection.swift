@@ -13,24 +13,24 @@ struct EndpointSelection {
   let anyLocalReady: Bool
   /// Whether any endpoint of the port could answer anywhere in the cluster.
   let hasEndpoints: Bool
-  private let node: NodeView
 
   init(_ candidates: [EndpointCandidate], wish: TrafficDistribution?, node: NodeView) {
     self.candidates = candidates
-    self.node = node
     topology = TopologyMode(candidates, wish: wish, node: node)
     anyReady = candidates.contains { $0.isReady }
     anyLocalReady = candidates.contains { $0.isReady && $0.onNode }
     hasEndpoints = anyReady || candidates.contains { $0.isFallback }
   }
 
-  init(port: ServicePort, slices: [EndpointSlice], spec: ServiceSpec, node: NodeView) {
+  /// - Parameter detailed: for an explanation.
+  init(port: ServicePort, of service: Shared<Service>, slices: [Shared<EndpointSlice>], node: NodeView, detailed: Bool = false) {
     self.init(
-      EndpointCandidate.all(of: port, in: slices, spec: spec, node: node), wish: spec.trafficDistribution, node: node)
+      EndpointCandidate.all(of: port, of: service, in: slices, node: node, detailed: detailed),
+      wish: service.value.spec.trafficDistribution, node: node)
   }
 
   func servesCluster(_ candidate: EndpointCandidate) -> Bool {
-    anyReady ? candidate.isReady && topology.prefers(candidate, node: node) : candidate.isFallback
+    anyReady ? candidate.isReady && topology.prefers(candidate) : candidate.isFallback
   }
 
   func servesLocal(_ candidate: EndpointCandidate) -> Bool {
@@ -50,11 +50,14 @@ struct EndpointSelection {
   func endpoints(for frontends: [ResolvedServicePort.Frontend]) -> [ResolvedServicePort.Endpoint] {
     let usesCluster = frontends.contains { $0.selection == .cluster || $0.servesNear }
     let usesLocal = frontends.contains { $0.selection == .local }
-    return candidates.compactMap { candidate in
+    var endpoints: [ResolvedServicePort.Endpoint] = []
+    endpoints.reserveCapacity(candidates.count)
+    for candidate in candidates {
       let endpoint = ResolvedServicePort.Endpoint(
         address: candidate.place.address, port: candidate.place.port, servesCluster: usesCluster && servesCluster(candidate),
         servesLocal: usesLocal && servesLocal(candidate), onNode: candidate.onNode)
-      return endpoint.servesCluster || endpoint.servesLocal ? endpoint : nil
+      if endpoint.servesCluster || endpoint.servesLocal { endpoints.append(endpoint) }
     }
+    return endpoints
   }
 }

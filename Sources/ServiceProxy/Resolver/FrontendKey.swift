@@ -8,10 +8,18 @@ struct FrontendKey: Hashable, Sendable, CustomStringConvertible {
   var address: IPAddress?
   var port: UInt16
 
-  static func keys(of port: ResolvedServicePort) -> [FrontendKey] {
-    port.frontends.map {
-      FrontendKey(family: port.family, ipProtocol: port.ipProtocol, address: $0.address, port: $0.port)
-    }
+  init(_ port: ResolvedServicePort, _ frontend: ResolvedServicePort.Frontend) {
+    family = port.family
+    ipProtocol = port.ipProtocol
+    address = frontend.address
+    self.port = frontend.port
+  }
+
+  /// A full load hashes tens of thousands, so in two words and not in a call for each field.
+  func hash(into hasher: inout Hasher) {
+    let rest = UInt64(port) | UInt64(ipProtocol.rawValue) << 16 | (family == .v4 ? 0 : 1) << 24 | (address == nil ? 1 : 0) << 25
+    hasher.combine((address?.high ?? 0) ^ rest &* 0x9E37_79B9_7F4A_7C15)
+    hasher.combine(address?.low ?? 0)
   }
 
   var description: String {

@@ -4,42 +4,52 @@ import KubeModel
 struct ServiceFrontends {
   typealias Frontend = ResolvedServicePort.Frontend
 
-  let service: Service
   let family: IPFamily
-  let node: NodeView
+  let masqueradeAll: Bool
   /// The balancer's addresses that are programmed: those it does not replace itself.
   let balancers: [IPAddress]
   let ranges: SourceRanges
 
-  init(of service: Service, family: IPFamily, stated: SourceRanges.Stated, node: NodeView) {
-    self.service = service
+  init(of service: Shared<Service>, family: IPFamily, stated: SourceRanges.Stated, node: NodeView) {
     self.family = family
-    self.node = node
-    balancers = service.status.loadBalancerIngress.filter { $0.ipMode == .vip }.compactMap(\.ip).filter { $0.family == family }
+    masqueradeAll = node.masqueradeAll
+    var balancers: [IPAddress] = []
+    for ingress in service.value.status.loadBalancerIngress where ingress.ipMode == .vip {
+      if let address = ingress.ip, address.family == family { balancers.append(address) }
+    }
+    self.balancers = balancers
     ranges = SourceRanges(stated, family: family, balancers: balancers, node: node)
   }
 
-  /// - Parameter hasEndpoints: whether any endpoint of the port could answer anywhere in the cluster.
-  func frontends(of port: ServicePort, hasEndpoints: Bool) -> [Frontend] {
-    let spec = service.spec
-    var frontends = spec.clusterIPs.filter { $0.family == family }.map { clusterIP($0, port.port, hasEndpoints) }
-    frontends += spec.externalIPs.filter { $0.family == family }.map { external(.externalIP, $0, port.port, hasEndpoints) }
-    frontends += balancers.map { external(.loadBalancer, $0, port.port, hasEndpoints) }
-    if let nodePort = port.nodePort { frontends.append(external(.nodePort, nil, nodePort, hasEndpoints)) }
-    return withoutDuplicates(frontends)
+  /// - Parameters:
+  ///   - service: the one this was made of.
+  ///   - hasEndpoints: whether any endpoint of the port could answer anywhere in the cluster.
+  func frontends(of port: ServicePort, of service: Shared<Service>, hasEndpoints: Bool) -> [Frontend] {
+    let isLocal = service.value.keepsExternalTrafficLocal
+    var frontends: [Frontend] = []
+    for address in service.value.spec.clusterIPs where address.family == family {
+      frontends.append(clusterIP(address, port.port, service.value.spec.internalTrafficPolicy, hasEndpoints))
+    }
+    for address in service.value.spec.externalIPs where address.family == family {
+      frontends.append(external(.externalIP, address, port.port, isLocal, hasEndpoints))
+    }
+    for address in balancers { frontends.append(external(.loadBalancer, address, port.port, isLocal, hasEndpoints)) }
+    if let nodePort = port.nodePort { frontends.append(external(.nodePort, nil, nodePort, isLocal, hasEndpoints)) }
+    return frontends.count > 1 ? withoutDuplicates(frontends) : frontends
   }
 
-  private func clusterIP(_ address: IPAddress, _ port: UInt16, _ hasEndpoints: Bool) -> Frontend {
-    let selection: Frontend.Selection = service.spec.internalTrafficPolicy == .local ? .local : .cluster
+  private func clusterIP(_ address: IPAddress, _ port: UInt16, _ policy: ServiceTrafficPolicy, _ hasEndpoints: Bool) -> Frontend {
+    let selection: Frontend.Selection = policy == .local ? .local : .cluster
     return Frontend(
-      kind: .clusterIP, address: address, port: port, masquerade: node.masqueradeAll ? .always : .fromOutside, selection: selection,
+      kind: .clusterIP, address: address, port: port, masquerade: masqueradeAll ? .always : .fromOutside, selection: selection,
       whenEmpty: whenEmpty(selection, hasEndpoints))
   }
 
   /// A Local policy keeps the client's address, so nothing is masqueraded; who is near is treated as if the connection had
   /// gone out to the balancer and come back at a node that has endpoints. Node ports know no source ranges upstream.
-  private func external(_ kind: Frontend.Kind, _ address: IPAddress?, _ port: UInt16, _ hasEndpoints: Bool) -> Frontend {
-    let isLocal = service.keepsExternalTrafficLocal
+  private func external(
+    _ kind: Frontend.Kind, _ address: IPAddress?, _ port: UInt16, _ isLocal: Bool, _ hasEndpoints: Bool
+  ) -> Frontend {
     let selection: Frontend.Selection = isLocal ? .local : .cluster
     return Frontend(
       kind: kind, address: address, port: port, masquerade: isLocal ? .hairpin : .always, selection: selection,

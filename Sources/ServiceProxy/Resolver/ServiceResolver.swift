@@ -26,14 +26,21 @@ public struct ServiceResolver: Sendable {
   }
 
   public func resolve(_ service: Service, slices: some Sequence<EndpointSlice>) -> Resolution {
+    resolve(Shared(service), slices: slices.map { Shared($0) })
+  }
+
+  /// The same of objects that are kept elsewhere. A full load resolves every Service: nothing is copied or made here that only a
+  /// few of them need.
+  func resolve(_ service: Shared<Service>, slices: [Shared<EndpointSlice>]) -> Resolution {
     var resolution = Resolution()
-    guard isProxied(service) else { return resolution }
-    var slices = Array(slices)
-    if slices.count > 1 { slices.sort { $0.metadata.name < $1.metadata.name } }
+    guard isProxied(service.value) else { return resolution }
+    var slices = slices
+    if slices.count > 1 { slices.sort { $0.value.metadata.name < $1.value.metadata.name } }
     let stated = SourceRanges.Stated(service)
-    resolution.issues = foreignAddresses(of: service) + stated.issues + slices.flatMap { SliceCheck.issues(of: $0) }
-    for family in families(of: service.spec) {
-      let own = slices.filter { $0.addressType.family == family }
+    noteIssues(of: service, stated, slices, in: &resolution.issues)
+    for family in [IPFamily.v4, .v6] where service.value.spec.isServed(in: family) {
+      let own =
+        slices.allSatisfy { $0.value.addressType.family == family } ? slices : slices.filter { $0.value.addressType.family == family }
       let frontends = ServiceFrontends(of: service, family: family, stated: stated, node: node)
       if frontends.ranges.isChecked, frontends.ranges.networks.isEmpty {
         resolution.issues.append(
@@ -41,16 +48,27 @@ public struct ServiceResolver: Sendable {
             fieldPath: "spec.loadBalancerSourceRanges",
             reason: "no range is of \(family.rawValue): nobody is served at the balancer's \(family.rawValue) addresses"))
       }
-      for port in service.spec.ports {
+      for port in service.value.spec.ports {
         if let resolved = resolve(port, of: service, slices: own, frontends: frontends) { resolution.ports.append(resolved) }
       }
     }
+    guard service.value.needsHealthCheck else { return resolution }
     resolution.healthCheck = healthCheck(of: service, slices: slices)
-    if service.needsHealthCheck, resolution.healthCheck == nil {
+    if resolution.healthCheck == nil {
       resolution.issues.append(
         ServiceIssue(fieldPath: "spec.healthCheckNodePort", reason: "none is given: balancers cannot ask which nodes have endpoints"))
     }
     return resolution
+  }
+
+  private func noteIssues(
+    of service: Shared<Service>, _ stated: SourceRanges.Stated, _ slices: [Shared<EndpointSlice>], in issues: inout [ServiceIssue]
+  ) {
+    if !service.value.spec.externalIPs.isEmpty || !service.value.status.loadBalancerIngress.isEmpty {
+      issues += foreignAddresses(of: service.value)
+    }
+    if !stated.issues.isEmpty { issues += stated.issues }
+    for slice in slices { SliceCheck.note(slice, in: &issues) }
   }
 
   func isProxied(_ service: Service) -> Bool { exclusion(of: service) == nil }
@@ -65,12 +83,24 @@ public struct ServiceResolver: Sendable {
 
   /// A Service is served in the families it has cluster addresses of; whatever else it names follows these.
   func families(of spec: ServiceSpec) -> [IPFamily] {
-    IPFamily.allCases.filter { family in spec.clusterIPs.contains { $0.family == family } }
+    IPFamily.allCases.filter { spec.isServed(in: $0) }
   }
 
   /// "namespace/name:port/TCP/4"
-  static func key(of port: ServicePort, _ service: Service, _ family: IPFamily) -> String {
-    "\(service.metadata.namespacedName):\(port.name)/\(port.protocol)/\(family == .v4 ? "4" : "6")"
+  static func key(of port: ServicePort, _ service: Shared<Service>, _ family: IPFamily) -> String {
+    let words = port.protocol.description
+    var key = ""
+    let length = service.value.metadata.namespace.utf8.count + service.value.metadata.name.utf8.count + port.name.utf8.count
+    key.reserveCapacity(length + words.utf8.count + 5)
+    key += service.value.metadata.namespace
+    key += "/"
+    key += service.value.metadata.name
+    key += ":"
+    key += port.name
+    key += "/"
+    key += words
+    key += family == .v4 ? "/4" : "/6"
+    return key
   }
 
   /// Addresses given in a family the Service is not served in. As upstream they are not programmed; here that is said.
@@ -89,37 +119,43 @@ public struct ServiceResolver: Sendable {
   }
 
   private func resolve(
-    _ port: ServicePort, of service: Service, slices: [EndpointSlice], frontends: ServiceFrontends
+    _ port: ServicePort, of service: Shared<Service>, slices: [Shared<EndpointSlice>], frontends: ServiceFrontends
   ) -> ResolvedServicePort? {
-    let selection = EndpointSelection(port: port, slices: slices, spec: service.spec, node: node)
-    let own = frontends.frontends(of: port, hasEndpoints: selection.hasEndpoints)
+    let selection = EndpointSelection(port: port, of: service, slices: slices, node: node)
+    let own = frontends.frontends(of: port, of: service, hasEndpoints: selection.hasEndpoints)
     guard !own.isEmpty else { return nil }
-    let spec = service.spec
     let endpoints = selection.endpoints(for: own)
+    let isSticky = service.value.spec.sessionAffinity == .clientIP
     return ResolvedServicePort(
       key: ServiceResolver.key(of: port, service, frontends.family), family: frontends.family, ipProtocol: port.protocol,
       frontends: own, endpoints: endpoints,
-      affinitySeconds: spec.sessionAffinity == .clientIP ? UInt32(clamping: spec.sessionAffinityTimeoutSeconds) : 0,
+      affinitySeconds: isSticky ? UInt32(clamping: service.value.spec.sessionAffinityTimeoutSeconds) : 0,
       sourceRanges: own.contains(where: \.checksSource) ? frontends.ranges.networks : [],
       lingering: port.protocol == .tcp ? [] : selection.lingering(besides: endpoints))
   }
 
-  private func healthCheck(of service: Service, slices: [EndpointSlice]) -> HealthCheck? {
-    guard service.needsHealthCheck, let port = service.spec.healthCheckNodePort else { return nil }
+  private func healthCheck(of service: Shared<Service>, slices: [Shared<EndpointSlice>]) -> HealthCheck? {
+    guard let port = service.value.spec.healthCheckNodePort else { return nil }
     var counts: [IPFamily: Int] = [:]
-    for family in families(of: service.spec) {
-      let own = slices.filter { $0.addressType.family == family }
+    for family in families(of: service.value.spec) {
+      let own = slices.filter { $0.value.addressType.family == family }
       // An address counts once, however many ports it serves.
-      let ready = service.spec.ports.flatMap { port in
-        EndpointCandidate.all(of: port, in: own, spec: service.spec, node: node).filter { $0.isReady && $0.onNode }.map(\.place.address)
+      let ready = service.value.spec.ports.flatMap { port in
+        EndpointCandidate.all(of: port, of: service, in: own, node: node).filter { $0.isReady && $0.onNode }.map(\.place.address)
       }
       counts[family] = Set(ready).count
     }
-    return HealthCheck(port: port, namespace: service.metadata.namespace, name: service.metadata.name, localEndpoints: counts)
+    let metadata = service.value.metadata
+    return HealthCheck(port: port, namespace: metadata.namespace, name: metadata.name, localEndpoints: counts)
   }
 }
 
 extension Service {
   /// Whether a balancer is to ask each node for its endpoints.
   var needsHealthCheck: Bool { spec.type == .loadBalancer && keepsExternalTrafficLocal }
+}
+
+extension ServiceSpec {
+  /// A Service is served in the families it has cluster addresses of.
+  func isServed(in family: IPFamily) -> Bool { clusterIPs.contains { $0.family == family } }
 }

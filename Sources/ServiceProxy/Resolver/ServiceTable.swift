@@ -1,60 +1,26 @@
 import KubeModel
 
-/// A change of what the proxy was told to serve.
-public enum ServiceChange: Sendable {
-  case service(Service)
-  /// "namespace/name"
-  case serviceRemoved(String)
-  case slice(EndpointSlice)
-  /// "namespace/name"
-  case sliceRemoved(String)
-}
-
 /// Every Service with its slices, what was resolved from them, and which were touched since the last batch.
 ///
 /// The cost of a change follows the Services it touches, never the number of Services. A value: the loop that owns it
 /// feeds changes in and takes batches out.
 public struct ServiceTable: Sendable {
-  /// Keeps a Service in one place: it is a large value, and a table that grows moves all of its entries.
-  private final class Kept: Sendable {
-    let service: Service
-    init(_ service: Service) { self.service = service }
-  }
-
-  private struct Entry: Sendable {
-    var kept: Kept?
-    /// Sorted by name: nearly always one, and few even of a large Service.
-    var slices: [EndpointSlice] = []
-    /// Ports that hold all their front ends and so are programmed; sorted by key.
-    var programmed: [ResolvedServicePort] = []
-    /// When it was last settled.
-    var rank: ServiceRank?
-
-    var service: Service? { kept?.service }
-
-    /// False: it was there as it is.
-    mutating func put(_ slice: EndpointSlice) -> Bool {
-      let place = slices.firstIndex { $0.metadata.name >= slice.metadata.name } ?? slices.endIndex
-      if place < slices.endIndex, slices[place].metadata.name == slice.metadata.name {
-        if slices[place] == slice { return false }
-        slices[place] = slice
-      } else {
-        slices.insert(slice, at: place)
-      }
-      return true
-    }
-  }
-
   private var resolver: ServiceResolver
+  /// Each has its place as long as something is known of it, so that only its name has to be looked up.
+  private var entries: [ServiceEntry] = []
   /// By "namespace/name" of the Service.
-  private var entries: [String: Entry] = [:]
-  private var serviceOfSlice: [String: String] = [:]
-  private var dirty: Set<String> = []
+  private var places: [String: Int] = [:]
+  /// Places nobody has.
+  private var vacant: [Int] = []
+  /// The Service's place by "namespace/name" of the slice.
+  private var placeOfSlice: [String: Int] = [:]
+  /// Those marked so, in the order they were touched in.
+  private var dirty: [Int] = []
   /// Keys of service ports the next batch carries in any case.
   private var again: Set<String> = []
   private var claims = FrontendClaims()
-  /// Of those that have any.
-  private var problems: [String: [ServiceIssue]] = [:]
+  /// Those with issues.
+  private var troubled: Set<Int> = []
   /// As of the last batch.
   public private(set) var healthChecks = HealthCheckTable()
   /// What the backend was told of them last, and whether that may be outdated: to sort all for each batch would cost what the
@@ -66,24 +32,55 @@ public struct ServiceTable: Sendable {
 
   public var node: NodeView { resolver.node }
   public var hasChanges: Bool { !dirty.isEmpty || !again.isEmpty }
-  public var serviceNames: [String] { entries.filter { $0.value.kept != nil }.keys.sorted() }
+  public var serviceNames: [String] { entries.filter { $0.service != nil }.map(\.name).sorted() }
 
   public mutating func apply(_ change: ServiceChange) {
     switch change {
-    case .service(let service):
-      let name = service.metadata.namespacedName
-      guard entries[name]?.kept?.service != service else { return }
-      entries[name, default: Entry()].kept = Kept(service)
-      dirty.insert(name)
+    case .serviceSet(let service):
+      let place = place(named: service.value.metadata.namespacedName)
+      if let known = entries[place].service, known.value == service.value { return }
+      entries[place].service = service
+      touch(place)
     case .serviceRemoved(let name):
-      guard entries[name]?.kept != nil else { return }
-      entries[name]?.kept = nil
-      dirty.insert(name)
-    case .slice(let slice):
+      guard let place = places[name], entries[place].service != nil else { return }
+      entries[place].service = nil
+      touch(place)
+    case .sliceSet(let slice):
       replace(slice)
     case .sliceRemoved(let name):
-      removeSlice(name)
+      if let place = placeOfSlice.removeValue(forKey: name) { removeSlice(name, at: place) }
     }
+  }
+
+  private mutating func place(named name: String) -> Int {
+    let free = vacant.last ?? entries.count
+    // Looked up once only: a first list holds thousands of new ones.
+    let place = withUnsafeMutablePointer(to: &places[name, default: free]) { $0.pointee }
+    guard place == free else { return place }
+    if vacant.popLast() == nil { entries.append(ServiceEntry(name: name)) } else { entries[place] = ServiceEntry(name: name) }
+    return place
+  }
+
+  private mutating func touch(_ place: Int) {
+    if entries[place].isDirty { return }
+    entries[place].isDirty = true
+    dirty.append(place)
+  }
+
+  private mutating func replace(_ slice: Shared<EndpointSlice>) {
+    let name = slice.value.metadata.namespacedName
+    guard let service = slice.value.serviceName else {
+      if let previous = placeOfSlice.removeValue(forKey: name) { removeSlice(name, at: previous) }
+      return
+    }
+    let place = place(named: ObjectMeta.namespacedName(slice.value.metadata.namespace, service))
+    if let previous = placeOfSlice.updateValue(place, forKey: name), previous != place { removeSlice(name, at: previous) }
+    if entries[place].put(slice) { touch(place) }
+  }
+
+  private mutating func removeSlice(_ name: String, at place: Int) {
+    entries[place].removeSlice(name)
+    touch(place)
   }
 
   /// The node's zone, addresses or settings are others: every Service is resolved anew, and those that come out as before
@@ -91,43 +88,61 @@ public struct ServiceTable: Sendable {
   public mutating func setNode(_ node: NodeView) {
     guard node != resolver.node else { return }
     resolver.node = node
-    dirty.formUnion(entries.keys)
-  }
-
-  /// What is known of one Service, for people.
-  public func report(of name: String) -> (service: Service, ports: [ResolvedServicePort], issues: [ServiceIssue])? {
-    guard let entry = entries[name], let service = entry.service else { return nil }
-    return (service, entry.programmed, issues(of: name))
-  }
-
-  /// Why nothing is programmed for one Service by what it is, such as headless.
-  public func exclusion(of name: String) -> String? { entries[name]?.service.flatMap { resolver.exclusion(of: $0) } }
-
-  /// Why each endpoint of one Service is used or not, and how a client would be served.
-  public func explain(_ name: String, client: ServiceClient? = nil) -> [ServicePortExplanation]? {
-    guard let entry = entries[name], let service = entry.service else { return nil }
-    return resolver.explain(service, slices: entry.slices, client: client)
-  }
-
-  /// What of each Service is not programmed, as of the last batch; Services in order are not among them.
-  public func issues() -> [String: [ServiceIssue]] {
-    var all = problems
-    for name in healthChecks.losers { all[name] = issues(of: name) }
-    return all
-  }
-
-  private func issues(of name: String) -> [ServiceIssue] {
-    (problems[name] ?? []) + [healthChecks.issue(of: name)].compactMap { $0 }
+    for place in places.values { touch(place) }
   }
 
   /// Puts service ports into the next batch although nothing about them changed: the backend failed to do them.
   public mutating func handOutAgain(_ keys: some Sequence<String>) { again.formUnion(keys) }
+}
 
+// MARK: - For people
+
+extension ServiceTable {
+  /// What is known of one Service, for people.
+  public func report(of name: String) -> (service: Service, ports: [ResolvedServicePort], issues: [ServiceIssue])? {
+    guard let entry = entry(named: name), let service = entry.service else { return nil }
+    return (service.value, entry.programmed, issues(of: entry))
+  }
+
+  /// Why nothing is programmed for one Service by what it is, such as headless.
+  public func exclusion(of name: String) -> String? { entry(named: name)?.service.flatMap { resolver.exclusion(of: $0.value) } }
+
+  /// Why each endpoint of one Service is used or not, and how a client would be served.
+  public func explain(_ name: String, client: ServiceClient? = nil) -> [ServicePortExplanation]? {
+    guard let entry = entry(named: name), let service = entry.service else { return nil }
+    return resolver.explain(service.value, slices: entry.slices.map(\.value), client: client)
+  }
+
+  /// What of each Service is not programmed, as of the last batch; Services in order are not among them.
+  public func issues() -> [String: [ServiceIssue]] {
+    var all: [String: [ServiceIssue]] = [:]
+    for place in troubled { all[entries[place].name] = entries[place].issues }
+    for name in healthChecks.losers {
+      if let entry = entry(named: name) { all[name] = issues(of: entry) }
+    }
+    return all
+  }
+
+  private func entry(named name: String) -> ServiceEntry? { places[name].map { entries[$0] } }
+
+  private func issues(of entry: ServiceEntry) -> [ServiceIssue] {
+    entry.issues + [healthChecks.issue(of: entry.name)].compactMap { $0 }
+  }
+}
+
+// MARK: - Batches
+
+extension ServiceTable {
   /// Resolves what was touched and returns the difference to what was handed out before, or `nil` when it makes none.
   /// `generation` numbers the batch.
   public mutating func takeBatch(generation: UInt64) -> ProxyBatch? {
     var batch = ProxyBatch(generation: generation, reset: false, complete: false, upserts: [], removals: [])
-    for (name, previous) in settleAll() { difference(from: previous, to: entries[name]?.programmed ?? [], in: &batch) }
+    for (place, previous) in settleAll() {
+      ResolvedServicePort.difference(from: previous, to: entries[place].programmed) { before, after in
+        if let after { batch.upserts.append(after) } else if let before { batch.removals.append(before.key) }
+        if let before { batch.replaced[before.key] = before }
+      }
+    }
     if !again.isEmpty {
       let known = Set(batch.upserts.map(\.key)).union(batch.removals)
       for key in again.subtracting(known) {
@@ -149,138 +164,139 @@ public struct ServiceTable: Sendable {
     return healthCheckPorts
   }
 
-  /// Both are sorted by key.
-  private func difference(from previous: [ResolvedServicePort], to current: [ResolvedServicePort], in batch: inout ProxyBatch) {
-    var old = previous[...]
-    func remove(_ port: ResolvedServicePort) {
-      batch.removals.append(port.key)
-      batch.replaced[port.key] = port
-    }
-    for port in current {
-      while let first = old.first, first.key < port.key { remove(old.removeFirst()) }
-      guard let first = old.first, first.key == port.key else {
-        batch.upserts.append(port)
-        continue
-      }
-      old.removeFirst()
-      if first == port { continue }
-      batch.upserts.append(port)
-      batch.replaced[port.key] = first
-    }
-    for port in old { remove(port) }
-  }
-
   /// The key of a service port starts with its Service: "namespace/name:".
   private func programmed(_ key: String) -> ResolvedServicePort? {
-    key.firstIndex(of: ":").flatMap { entries[String(key[..<$0])]?.programmed.first { $0.key == key } }
+    key.firstIndex(of: ":").flatMap { places[String(key[..<$0])] }.flatMap { entries[$0].programmed.first { $0.key == key } }
+  }
+
+  /// Resolves what was touched, ahead of a full load, which carries everything and does not say what is new.
+  /// - Returns: what it changes for flows that outlive a change; see `FlowReconciler`.
+  public mutating func takeChanges() -> [CommittedChange] {
+    var changes: [CommittedChange] = []
+    for (place, previous) in settleAll() {
+      ResolvedServicePort.difference(from: previous, to: entries[place].programmed) { before, after in
+        guard let port = after ?? before, port.ipProtocol != .tcp else { return }
+        changes.append(CommittedChange(key: port.key, previous: before, current: after))
+      }
+    }
+    return changes
   }
 
   /// Everything, cut into batches of at most `bound` service ports, as a full load. Leaves no pending change.
   public mutating func fullLoad(firstGeneration: UInt64, bound: Int) -> [ProxyBatch] {
     _ = settleAll()
     again = []
-    var all: [ResolvedServicePort] = []
-    all.reserveCapacity(entries.count)
-    for entry in entries.values { all += entry.programmed }
-    all.sort { $0.key < $1.key }
+    let bound = max(bound, 1)
+    let count = entries.reduce(0) { $0 + $1.programmed.count }
     var batches: [ProxyBatch] = []
-    var start = 0
-    repeat {
-      let end = min(start + max(bound, 1), all.count)
+    var upserts: [ResolvedServicePort] = []
+    upserts.reserveCapacity(min(bound, count))
+    func cut() {
       batches.append(
         ProxyBatch(
-          generation: firstGeneration + UInt64(batches.count), reset: start == 0, complete: end == all.count,
-          upserts: Array(all[start..<end]), removals: []))
-      start = end
-    } while start < all.count
+          generation: firstGeneration + UInt64(batches.count), reset: batches.isEmpty, complete: false, upserts: upserts, removals: []))
+      upserts = []
+    }
+    for place in entries.indices {
+      for port in entries[place].programmed {
+        if upserts.count == bound {
+          cut()
+          upserts.reserveCapacity(bound)
+        }
+        upserts.append(port)
+      }
+    }
+    cut()
+    batches[batches.count - 1].complete = true
     batches[batches.count - 1].healthCheckPorts = takeHealthCheckPorts()
     return batches
   }
+}
 
-  private mutating func replace(_ slice: EndpointSlice) {
-    let name = slice.metadata.namespacedName
-    let owner = slice.serviceName.map { "\(slice.metadata.namespace)/\($0)" }
-    if let previous = serviceOfSlice[name], previous != owner { removeSlice(name) }
-    guard let owner, entries[owner, default: Entry()].put(slice) else { return }
-    serviceOfSlice[name] = owner
-    dirty.insert(owner)
-  }
+// MARK: - Settling
 
-  private mutating func removeSlice(_ name: String) {
-    guard let owner = serviceOfSlice.removeValue(forKey: name) else { return }
-    entries[owner]?.slices.removeAll { $0.metadata.namespacedName == name }
-    dirty.insert(owner)
-  }
-
-  /// Settles what was touched, those that rank first before the others, which may be woken by it. Returns what was
-  /// programmed of each before.
-  private mutating func settleAll() -> [(name: String, previous: [ResolvedServicePort])] {
+extension ServiceTable {
+  /// Settles what was touched, and what is woken by it. Returns what was programmed of each before.
+  ///
+  /// What comes out does not depend on the order, see `FrontendClaims`; once Services contend, those that rank first come first, so
+  /// that few are settled twice.
+  private mutating func settleAll() -> [(place: Int, previous: [ResolvedServicePort])] {
     // The last is next, so that taking it moves nothing.
-    var round = dirty.map(rank)
-    if round.count > 1 { round.sort(by: >) }
-    var handedOut: [(name: String, previous: [ResolvedServicePort])] = []
+    var round = Array(dirty.reversed())
+    dirty = []
+    var handedOut: [(place: Int, previous: [ResolvedServicePort])] = []
     handedOut.reserveCapacity(round.count)
     // A Service that is woken may be settled once more; known only once that can be.
-    var settled: Set<String>?
+    var settled: Set<Int>?
     while let next = round.popLast() {
-      dirty.remove(next.name)
-      let (previous, woken) = settle(next.name)
-      if settled?.insert(next.name).inserted ?? true { handedOut.append((next.name, previous)) }
+      entries[next].isDirty = false
+      let (previous, woken) = settle(next)
+      if settled?.insert(next).inserted ?? true { handedOut.append((next, previous)) }
       if woken.isEmpty { continue }
-      if settled == nil { settled = Set(handedOut.map(\.name)) }
-      for name in woken where dirty.insert(name).inserted {
-        let rank = rank(name)
-        round.insert(rank, at: round.firstIndex { $0 < rank } ?? round.endIndex)
+      if settled == nil {
+        settled = Set(handedOut.map(\.place))
+        round.sort { rank($0) > rank($1) }
+      }
+      for place in woken where !entries[place].isDirty {
+        entries[place].isDirty = true
+        let rank = rank(place)
+        round.insert(place, at: round.firstIndex { self.rank($0) < rank } ?? round.endIndex)
       }
     }
     return handedOut
   }
 
-  private func rank(_ name: String) -> ServiceRank {
-    ServiceRank(created: entries[name]?.kept?.service.metadata.creationTimestamp, name: name)
+  private func rank(_ place: Int) -> ServiceRank {
+    ServiceRank(created: entries[place].service?.value.metadata.creationTimestamp, name: entries[place].name)
   }
 
   /// Resolves one Service and claims its front ends.
-  private mutating func settle(_ name: String) -> (previous: [ResolvedServicePort], woken: Set<String>) {
-    guard let place = entries.index(forKey: name) else { return ([], []) }
-    let rank = rank(name)
-    let previous = entries.values[place].programmed
-    let resolution = resolution(at: place)
-    let isReranked = entries.values[place].rank.map { $0 != rank } ?? false
-    let outcome = claim(resolution.ports, for: rank, held: previous, isReranked: isReranked)
+  private mutating func settle(_ place: Int) -> (previous: [ResolvedServicePort], woken: Set<Int>) {
+    let rank = rank(place)
+    let wasRankedOtherwise = entries[place].settledAt.map { $0 != rank.created } ?? false
+    let previous = entries[place].programmed
+    var resolution = resolution(at: place)
+    if resolution.ports.count > 1 { resolution.ports.sort { $0.key < $1.key } }
+    let outcome = claim(resolution.ports, at: place, rank, held: previous, isReranked: wasRankedOtherwise)
     if healthChecks.set(resolution.healthCheck, of: rank) { isHealthCheckMoved = true }
-    let issues = resolution.issues + outcome.conflicts
-    problems[name] = issues.isEmpty ? nil : issues
-    if entries.values[place].kept == nil, entries.values[place].slices.isEmpty {
-      entries.remove(at: place)
-    } else {
-      // In place: a Service is a large value to copy.
-      entries.values[place].programmed = inOrder(outcome.granted)
-      entries.values[place].rank = rank
-    }
+    note(resolution.issues + outcome.conflicts.map { issue($0, at: place) }, at: place)
+    entries[place].programmed = outcome.granted
+    entries[place].settledAt = .some(rank.created)
+    if entries[place].isEmpty { vacate(place) }
     return (previous, outcome.woken)
+  }
+
+  private func resolution(at place: Int) -> ServiceResolver.Resolution {
+    guard let service = entries[place].service else { return .init() }
+    return resolver.resolve(service, slices: entries[place].slices)
   }
 
   /// A function of its own, so that nobody else holds the entries when one is changed.
   private mutating func claim(
-    _ wanted: [ResolvedServicePort], for rank: ServiceRank, held: [ResolvedServicePort], isReranked: Bool
+    _ wanted: [ResolvedServicePort], at place: Int, _ rank: ServiceRank, held: [ResolvedServicePort], isReranked: Bool
   ) -> FrontendClaims.Outcome {
-    claims.settle(rank.name, held: held, wanted: wanted, isReranked: isReranked) { [entries] other in
+    claims.settle(place, held: held, wanted: wanted, isReranked: isReranked) { [entries] other in
       // Who is gone holds only what was not taken back yet.
-      entries[other]?.kept.map { rank < ServiceRank(created: $0.service.metadata.creationTimestamp, name: other) } ?? true
+      guard let service = entries[other].service else { return true }
+      return rank < ServiceRank(created: service.value.metadata.creationTimestamp, name: entries[other].name)
     }
   }
 
-  /// Of ports that go by one name the first counts.
-  private func inOrder(_ ports: [ResolvedServicePort]) -> [ResolvedServicePort] {
-    if ports.count < 2 { return ports }
-    var kept: [ResolvedServicePort] = []
-    for port in ports.sorted(by: { $0.key < $1.key }) where kept.last?.key != port.key { kept.append(port) }
-    return kept
+  private func issue(_ conflict: FrontendClaims.Conflict, at place: Int) -> ServiceIssue {
+    let owner =
+      conflict.holder == place ? "another port of this Service, \(conflict.holdingPort)" : "Service \(entries[conflict.holder].name)"
+    return ServiceIssue(fieldPath: "spec.ports", reason: "\(conflict.key) is held by \(owner); port not programmed")
   }
 
-  private func resolution(at place: Dictionary<String, Entry>.Index) -> ServiceResolver.Resolution {
-    guard let kept = entries.values[place].kept else { return .init() }
-    return resolver.resolve(kept.service, slices: entries.values[place].slices)
+  private mutating func note(_ issues: [ServiceIssue], at place: Int) {
+    if issues.isEmpty, entries[place].issues.isEmpty { return }
+    entries[place].issues = issues
+    if issues.isEmpty { troubled.remove(place) } else { troubled.insert(place) }
+  }
+
+  private mutating func vacate(_ place: Int) {
+    places[entries[place].name] = nil
+    entries[place] = ServiceEntry(name: "")
+    vacant.append(place)
   }
 }

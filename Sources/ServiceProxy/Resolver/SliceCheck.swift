@@ -15,9 +15,21 @@ enum SliceCheck {
   }
 
   /// At most one issue for the addresses and one for the ports of a slice: a bad one may have a thousand.
-  static func issues(of slice: EndpointSlice) -> [ServiceIssue] {
-    guard slice.addressType.family != nil else { return [] }
-    return [addresses(of: slice), ports(of: slice)].compactMap { $0 }
+  static func note(_ slice: Shared<EndpointSlice>, in issues: inout [ServiceIssue]) {
+    guard let family = slice.value.addressType.family else { return }
+    // By their places: an endpoint is large to copy.
+    for index in slice.value.endpoints.indices {
+      guard let address = slice.value.endpoints[index].addresses.first, !isUsable(address, family) else { continue }
+      if let issue = addresses(of: slice.value) { issues.append(issue) }
+      break
+    }
+    if slice.value.ports.contains(where: { ($0.port ?? 0) == 0 }), let issue = ports(of: slice.value) { issues.append(issue) }
+  }
+
+  /// Whether there is no complaint.
+  static func isUsable(_ address: IPAddress, _ family: IPFamily) -> Bool {
+    address.family == family && !address.isUnspecified && !address.isLoopback && !address.isLinkLocal && !address.isMulticast
+      && !address.isIPv4Mapped
   }
 
   private static func addresses(of slice: EndpointSlice) -> ServiceIssue? {

@@ -44,13 +44,13 @@ struct SourceRanges {
     var issues: [ServiceIssue] = []
 
     /// The annotation is read only where the field is empty, and of Services of type LoadBalancer.
-    init(_ service: Service) {
-      if !service.spec.loadBalancerSourceRanges.isEmpty {
+    init(_ service: Shared<Service>) {
+      if !service.value.spec.loadBalancerSourceRanges.isEmpty {
         isGiven = true
-        networks = service.spec.loadBalancerSourceRanges
+        networks = service.value.spec.loadBalancerSourceRanges
         return
       }
-      guard service.spec.type == .loadBalancer, let text = service.metadata.annotations[SourceRanges.annotation] else { return }
+      guard service.value.spec.type == .loadBalancer, let text = service.value.metadata.annotations[SourceRanges.annotation] else { return }
       let words = text.split(separator: ",", omittingEmptySubsequences: true).map(SourceRanges.trimmed).filter { !$0.isEmpty }
       isGiven = !words.isEmpty
       for word in words {

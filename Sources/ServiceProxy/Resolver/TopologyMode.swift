@@ -10,9 +10,12 @@ struct TopologyMode {
   var preference: Preference
   /// Why hints, or the wish for them, have no effect; empty when they have, or nobody asked.
   var ignored: [String]
+  /// What hints of our kind name: the node or the zone.
+  private var own = ""
 
   init(_ candidates: [EndpointCandidate], wish: TrafficDistribution?, node: NodeView) {
     self.init(preference: .none, ignored: [])
+    if wish == nil, candidates.allSatisfy({ $0.nodeHints.isEmpty && $0.zoneHints.isEmpty }) { return }
     let ready = candidates.filter(\.isReady)
     guard !ready.isEmpty else { return }
     if ready.allSatisfy({ $0.nodeHints.isEmpty && $0.zoneHints.isEmpty }) {
@@ -23,14 +26,13 @@ struct TopologyMode {
       // Slices for zones carry none for nodes: that is no fault.
       if ready.contains(where: { !$0.nodeHints.isEmpty }) || wish == .preferSameNode { ignored.append(complaint) }
     } else {
-      preference = .sameNode
+      (preference, own) = (.sameNode, node.name)
       return
     }
     if let complaint = TopologyMode.complaint(ready, \.zoneHints, about: node.zone, word: "zone") {
       if ready.contains(where: { !$0.zoneHints.isEmpty }) { ignored.append(complaint) }
     } else {
-      preference = .sameZone
-      ignored = []
+      (preference, own, ignored) = (.sameZone, node.zone ?? "", [])
     }
   }
 
@@ -39,17 +41,17 @@ struct TopologyMode {
     self.ignored = ignored
   }
 
-  func prefers(_ candidate: EndpointCandidate, node: NodeView) -> Bool {
+  func prefers(_ candidate: EndpointCandidate) -> Bool {
     switch preference {
     case .none: true
-    case .sameNode: candidate.nodeHints.contains(node.name)
-    case .sameZone: node.zone.map(candidate.zoneHints.contains) ?? false
+    case .sameNode: candidate.nodeHints.contains(own)
+    case .sameZone: candidate.zoneHints.contains(own)
     }
   }
 
   /// Why one kind of hints cannot be used; `nil`: it can.
   private static func complaint(
-    _ ready: [EndpointCandidate], _ hints: KeyPath<EndpointCandidate, Set<String>>, about own: String?, word: String
+    _ ready: [EndpointCandidate], _ hints: KeyPath<EndpointCandidate, [String]>, about own: String?, word: String
   ) -> String? {
     if let bare = ready.first(where: { $0[keyPath: hints].isEmpty }) {
       return "hints for a \(word) are ignored: the ready endpoint \(bare.place) has none"

@@ -6,18 +6,19 @@ extension ServiceResolver {
     _ service: Service, slices: some Sequence<EndpointSlice>, client: ServiceClient? = nil
   ) -> [ServicePortExplanation] {
     guard isProxied(service) else { return [] }
-    let slices = Array(slices)
+    let slices = slices.map { Shared($0) }
+    let service = Shared(service)
     let stated = SourceRanges.Stated(service)
-    return families(of: service.spec).flatMap { family in
-      let own = slices.filter { $0.addressType.family == family }
+    return families(of: service.value.spec).flatMap { family in
+      let own = slices.filter { $0.value.addressType.family == family }
       let frontends = ServiceFrontends(of: service, family: family, stated: stated, node: node)
-      return service.spec.ports.map { port in
-        let selection = EndpointSelection(port: port, slices: own, spec: service.spec, node: node)
+      return service.value.spec.ports.map { port in
+        let selection = EndpointSelection(port: port, of: service, slices: own, node: node, detailed: true)
         return ServicePortExplanation(
           key: ServiceResolver.key(of: port, service, family), family: family,
           endpoints: selection.candidates.map { explanation(of: $0, in: selection) } + refused(port, own),
           topology: topology(selection.topology),
-          frontends: frontends.frontends(of: port, hasEndpoints: selection.hasEndpoints).map { frontend in
+          frontends: frontends.frontends(of: port, of: service, hasEndpoints: selection.hasEndpoints).map { frontend in
             let outcome = client.flatMap { client in
               client.address.family == family
                 ? ClientOutcome(client: client, node: node, selection: selection, ranges: frontends.ranges).outcome(at: frontend) : nil
@@ -39,8 +40,9 @@ extension ServiceResolver {
 
   private func explanation(of candidate: EndpointCandidate, in selection: EndpointSelection) -> EndpointExplanation {
     EndpointExplanation(
-      address: candidate.place.address, port: candidate.place.port, nodeName: candidate.nodeName, zone: candidate.zone,
-      pod: candidate.pod, isReady: candidate.isReady, isServing: candidate.isServing, isTerminating: candidate.isTerminating,
+      address: candidate.place.address, port: candidate.place.port, nodeName: candidate.details?.nodeName,
+      zone: candidate.details?.zone, pod: candidate.details?.pod, isReady: candidate.isReady, isServing: candidate.isServing,
+      isTerminating: candidate.isTerminating,
       onNode: candidate.onNode, servesCluster: selection.servesCluster(candidate), servesLocal: selection.servesLocal(candidate),
       reason: reason(candidate, selection))
   }
@@ -67,7 +69,9 @@ extension ServiceResolver {
       return candidate.isReady && selection.anyLocalReady
         ? "used, it is ready" : "used, since none here is ready and this one still serves while it terminates"
     }
-    guard candidate.onNode else { return candidate.nodeName.map { "not used, it runs on node \($0)" } ?? "not used, its node is not known" }
+    guard candidate.onNode else {
+      return candidate.details?.nodeName.map { "not used, it runs on node \($0)" } ?? "not used, its node is not known"
+    }
     return notReady(candidate, others: selection.anyLocalReady, "others here are ready")
   }
 
@@ -83,19 +87,20 @@ extension ServiceResolver {
   }
 
   /// Addresses no proxy can use, each once.
-  private func refused(_ port: ServicePort, _ slices: [EndpointSlice]) -> [EndpointExplanation] {
+  private func refused(_ port: ServicePort, _ slices: [Shared<EndpointSlice>]) -> [EndpointExplanation] {
     var seen: Set<IPAddress> = []
     var refused: [EndpointExplanation] = []
-    for slice in slices {
+    for slice in slices.map(\.value) {
       guard let target = slice.ports.first(where: { $0.name == port.name && $0.protocol == port.protocol })?.port else { continue }
       for endpoint in slice.endpoints {
         guard let address = endpoint.addresses.first, let complaint = SliceCheck.complaint(about: address, in: slice.addressType),
           seen.insert(address).inserted
         else { continue }
-        let candidate = EndpointCandidate(endpoint, at: .init(address: address, port: target), publishesNotReady: false, node: node)
+        let candidate = EndpointCandidate(
+          endpoint, at: .init(address: address, port: target), publishesNotReady: false, node: node, detailed: true)
         refused.append(
           EndpointExplanation(
-            address: address, port: target, nodeName: candidate.nodeName, zone: candidate.zone, pod: candidate.pod,
+            address: address, port: target, nodeName: endpoint.nodeName, zone: endpoint.zone, pod: candidate.details?.pod,
             isReady: candidate.isReady, isServing: candidate.isServing, isTerminating: candidate.isTerminating, onNode: candidate.onNode,
             servesCluster: false, servesLocal: false, reason: "not used anywhere, it \(complaint)"))
       }

@@ -1,0 +1,7 @@
+#ifndef SWIFTLET_CLIBMD_SHIM_H
+#define SWIFTLET_CLIBMD_SHIM_H
+
+#include <sys/types.h>
+#include <sha2.h>
+
+#endif

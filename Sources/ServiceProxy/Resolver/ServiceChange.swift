@@ -1,0 +1,14 @@
+import KubeModel
+
+/// A change of what the proxy was told to serve.
+public enum ServiceChange: Sendable {
+  case serviceSet(Shared<Service>)
+  /// "namespace/name"
+  case serviceRemoved(String)
+  case sliceSet(Shared<EndpointSlice>)
+  /// "namespace/name"
+  case sliceRemoved(String)
+
+  public static func service(_ service: Service) -> ServiceChange { .serviceSet(Shared(service)) }
+  public static func slice(_ slice: EndpointSlice) -> ServiceChange { .sliceSet(Shared(slice)) }
+}

@@ -1,0 +1,39 @@
+import KubeModel
+
+/// One Service of the table: what was said of it, and what came of it.
+struct ServiceEntry: Sendable {
+  /// "namespace/name"
+  let name: String
+  /// `nil`: only slices are known so far, or nothing any more.
+  var service: Shared<Service>?
+  /// Sorted by name: nearly always one, and few even of a large Service.
+  var slices: [Shared<EndpointSlice>] = []
+  /// Ports that hold all their front ends and so are programmed; sorted by key.
+  var programmed: [ResolvedServicePort] = []
+  /// What of it is not programmed.
+  var issues: [ServiceIssue] = []
+  /// The creation time it had when it was last settled; `nil`: it never was.
+  var settledAt: Int64??
+  /// Touched since it was last settled.
+  var isDirty = false
+
+  init(name: String) { self.name = name }
+
+  var isEmpty: Bool { service == nil && slices.isEmpty }
+
+  /// False: it was there as it is.
+  mutating func put(_ slice: Shared<EndpointSlice>) -> Bool {
+    let name = slice.value.metadata.name
+    let place = slices.firstIndex { $0.value.metadata.name >= name } ?? slices.endIndex
+    if place < slices.endIndex, slices[place].value.metadata.name == name {
+      if slices[place].value == slice.value { return false }
+      slices[place] = slice
+    } else {
+      slices.insert(slice, at: place)
+    }
+    return true
+  }
+
+  /// - Parameter name: "namespace/name" of the slice.
+  mutating func removeSlice(_ name: String) { slices.removeAll { $0.value.metadata.namespacedName == name } }
+}
