@@ -59,6 +59,12 @@ package struct Address: Hashable, Sendable, Comparable {
     return halves.flatMap { half in (0..<width).map { UInt8(truncatingIfNeeded: half >> (8 * (width - 1 - $0))) } }
   }
 
+  /// Addresses are hashed some dozen times each in a full load, and the family follows from the rest but for a few.
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(low)
+    if high != 0 { hasher.combine(high) }
+  }
+
   package var isZero: Bool { high == 0 && low == 0 }
   /// 127.0.0.0/8, ::1.
   package var isLoopback: Bool { family == .ipv4 ? low >> 24 == 127 : high == 0 && low == 1 }

@@ -51,8 +51,12 @@ package final class IPVSBackend: ProxyPlugin {
 
   package func sync(_ batch: ProxyBatchView, failed: (String, BackendFault) -> Void) throws(BackendFault) {
     guard let programmer, let watch else { throw BackendFault(.invalid, "sync before start") }
-    // Whatever becomes of it, the number of virtual servers may be another.
-    defer { watch.settle() }
+    if batch.isReset || programmer.isLoading { watch.ignore() }
+    defer {
+      // Whatever becomes of it, the number of virtual servers may be another.
+      watch.settle()
+      if let fault = watch.listen() { host.log(.warning, "addresses of others are not followed", ["error": fault.text]) }
+    }
     if batch.isReset { try programmer.beginLoad() }
     guard programmer.isLoading || programmer.isLoaded else {
       throw BackendFault(.retry, "generation \(batch.generation): a full load has to come first")
@@ -71,7 +75,8 @@ package final class IPVSBackend: ProxyPlugin {
   /// A key that is removed and set in one batch is set; one set twice is set as the last one says.
   private func read(_ batch: ProxyBatchView, _ programmer: Programmer, _ failed: (String, BackendFault) -> Void) -> [Change] {
     var changes: [Change] = []
-    var places: [String: Int] = [:]
+    var places = [String: Int](minimumCapacity: batch.upserts.count)
+    changes.reserveCapacity(batch.upserts.count)
     for raw in batch.upserts {
       let (port, fault) = ServicePort.read(raw)
       if let fault = fault ?? missingFamily(port) {
@@ -119,16 +124,17 @@ extension IPVSBackend: WatchingProxy {
     guard programmer.isLoaded else { return }
     if thorough { try programmer.settle() }
     let examination = Examination(kernel: kernel, ledger: programmer.ledger, mirror: programmer.mirror)
+    let table = events.isSuspicious || events.isNodeChanged || thorough ? try kernel.route.addresses() : nil
     if thorough {
       try examination.everything(damage)
     } else {
-      if events.isSuspicious { try examination.addresses(try kernel.route.addresses(), damage) }
+      if let table, events.isSuspicious { try examination.addresses(table, damage) }
       try examineInTurn(examination, watch, damage)
     }
-    if events.isNodeChanged || thorough {
+    if let table, events.isNodeChanged || thorough {
       // However far that comes.
       defer { watch.settle() }
-      try programmer.takeNodeAddresses(try kernel.nodeAddresses()) { key, fault in
+      try programmer.takeNodeAddresses(table.usable) { key, fault in
         damage("\(key) does not follow the node's addresses: \(fault.message)")
       }
     }

@@ -33,9 +33,8 @@ package struct Cleanup {
 
   /// False: there was none.
   package static func remove(_ key: ServerKey, _ ipvs: IPVSConnection) throws(BackendFault) -> Bool {
-    guard let request = ipvs.request(.removeServer(key)) else { return false }
     do throws(TransportFault) {
-      guard let refusal = try ipvs.perform([request]).first else { return true }
+      guard let refusal = try ipvs.perform([.removeServer(key)]).first else { return true }
       if refusal.errno == ESRCH { return false }
       throw TransportFault(.send, errno: refusal.errno)
     } catch {
@@ -78,11 +77,13 @@ private struct Findings {
     addresses = try route.addresses()
     hasInterface = try route.index(of: DummyInterface.name) != nil
     ipvs = try Self.orNil { () throws(BackendFault) in try LinuxKernel.ipvsConnection() }
-    let session = SetSession()
     // A kernel without sets has none of ours.
-    sets = (try? session.names().filter { $0.hasPrefix(SetKind.namePrefix) }.sorted()) ?? []
+    sets = (try? SetSession().names().filter { $0.hasPrefix(SetKind.namePrefix) }.sorted()) ?? []
     var elements: Set<SetElement> = []
-    for set in sets { for line in try session.save(set) ?? [] { if let element = SetElement(saved: line) { elements.insert(element) } } }
+    let connection = SetConnection(try LinuxKernel.netfilterConnection())
+    for set in sets {
+      if let (kind, family) = SetKind.of(set) { elements.formUnion(try connection.elements(kind, family) ?? []) }
+    }
     for family in Family.allCases {
       guard let rules = try Self.orNil({ () throws(BackendFault) in try IPTables.save(family) }) else { continue }
       saved[family] = rules

@@ -6,7 +6,7 @@ package struct Delta: Sendable {
     package var owner: String
   }
 
-  package private(set) var phases: [Operation.Phase: [Step]] = [:]
+  private var phases = [[Step]](repeating: [], count: Operation.Phase.allCases.count)
 
   package init(from mirror: Mirror, to ledger: Ledger, within scope: Scope) {
     for (element, owner) in scope.elements {
@@ -31,11 +31,14 @@ package struct Delta: Sendable {
     for step in steps { append(step.operation, step.owner) }
   }
 
-  package var isEmpty: Bool { phases.isEmpty }
-  package var steps: [Step] { Operation.Phase.allCases.flatMap { phases[$0] ?? [] } }
+  package var isEmpty: Bool { phases.allSatisfy(\.isEmpty) }
+  package var steps: [Step] { phases.flatMap(\.self) }
+
+  package subscript(phase: Operation.Phase) -> [Step] { phases[safe: phase.rawValue] ?? [] }
 
   private mutating func append(_ operation: Operation, _ owner: String) {
-    phases[operation.phase, default: []].append(Step(operation: operation, owner: owner))
+    let place = operation.phase.rawValue
+    if phases.indices.contains(place) { phases[place].append(Step(operation: operation, owner: owner)) }
   }
 
   private mutating func append(_ key: ServerKey, _ has: VirtualServer?, _ wants: Ledger.Want?, _ owner: String) {
@@ -58,14 +61,19 @@ package struct Delta: Sendable {
   }
 
   private mutating func appendReals(_ key: ServerKey, _ weights: [RealServer: Int32], _ wants: Ledger.Want, _ owner: String) {
-    var wanted: Set<RealServer> = []
-    for real in wants.reals where wanted.insert(real).inserted {
+    var found = 0
+    for real in wants.reals {
       switch weights[real] {
-      case nil: append(.addReal(key, real), owner)
+      case nil:
+        append(.addReal(key, real), owner)
+        continue
       case 1: break
       default: append(.changeReal(key, real, weight: 1), owner)
       }
+      found += 1
     }
+    if found == weights.count { return }
+    let wanted = Set(wants.reals)
     for (real, weight) in weights where !wanted.contains(real) {
       if !wants.isGraceful {
         append(.removeReal(key, real), owner)

@@ -47,6 +47,12 @@ package struct Drain: Equatable, Sendable {
   /// Takes notice of what was done.
   package mutating func record(_ operation: Operation, now: UInt64) {
     switch operation {
+    case .changeReal(_, _, weight: 0): break
+    // Nothing that could end waiting.
+    case _ where waiting.isEmpty: return
+    default: break
+    }
+    switch operation {
     case .changeReal(let key, let real, let weight):
       if weight == 0 { begin(Place(key, real), now: now) } else { waiting[Place(key, real)] = nil }
     case .addReal(let key, let real), .removeReal(let key, let real): waiting[Place(key, real)] = nil
@@ -58,7 +64,7 @@ package struct Drain: Equatable, Sendable {
   /// What an earlier run left draining waits anew, since nobody knows how long it has: real servers of weight 0 nobody wants.
   package mutating func adopt(_ mirror: Mirror, _ ledger: Ledger, now: UInt64) {
     waiting = waiting.filter { mirror.servers[$0.key.server]?.weights[$0.key.real] == 0 }
-    for (key, server) in mirror.servers {
+    for (key, server) in mirror.servers where server.weights.values.contains(0) {
       guard let want = ledger.servers[key] else { continue }
       for (real, weight) in server.weights where weight == 0 && !want.reals.contains(real) { begin(Place(key, real), now: now) }
     }

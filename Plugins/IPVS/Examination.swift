@@ -37,13 +37,13 @@ package struct Examination {
   /// Rules are known by that they ask the set.
   package func set(_ kind: SetKind, _ family: Family, _ damage: (String) -> Void) throws(BackendFault) {
     let name = kind.name(family)
-    guard let header = try kernel.scope.run({ () throws(BackendFault) in try SetSession().header(name) }) else {
+    guard let header = try kernel.sets.header(name) else {
       damage("set \(name) is gone")
       return
     }
-    let expected = kind.isStatic ? kernel.networks(kind, family).count : mirror.counts[name] ?? 0
+    let expected = kind.isStatic ? kernel.networks(kind, family).count : mirror.counts[SetPlace(kind, family)] ?? 0
     if header.elements < expected { damage("set \(name) has \(header.elements) elements of \(expected)") }
-    let references = Rules(family, kernel.settings).references(to: kind)
+    let references = kernel.rules.references[SetPlace(kind, family)] ?? 0
     if header.references < references {
       damage("iptables rules that ask set \(name) are gone; \(header.references) of \(references) are left")
     }
@@ -64,16 +64,15 @@ package struct Examination {
     }
     name(mirror.elements.subtracting(image.mirror.elements).map { "\($0.value) of set \($0.setName)" }, damage)
     for element in image.mirror.elements.subtracting(mirror.elements) { damage("\(element.value) of set \(element.setName) is not ours") }
-    try kernel.scope.run { () throws(BackendFault) in
-      for family in kernel.families {
-        for kind in SetKind.allCases where kind.isStatic {
-          let found = Set(try SetSession().save(kind.name(family))?.compactMap { SetElement(saved: $0) } ?? [])
-          if found != kernel.networks(kind, family) { damage("set \(kind.name(family)) does not hold what it did") }
+    for family in kernel.families {
+      for kind in SetKind.allCases where kind.isStatic {
+        if Set(try kernel.sets.elements(kind, family) ?? []) != kernel.networks(kind, family) {
+          damage("set \(kind.name(family)) does not hold what it did")
         }
       }
-      for family in kernel.families where try IPTables.save(family).repair(Rules(family, kernel.settings)) != nil {
-        damage("rules of \(family == .ipv4 ? "iptables" : "ip6tables") are not what they were")
-      }
+    }
+    for family in try kernel.scope.run({ () throws(BackendFault) in try kernel.rules.differing() }) {
+      damage("rules of \(family == .ipv4 ? "iptables" : "ip6tables") are not what they were")
     }
   }
 

@@ -56,7 +56,7 @@ final class Executor {
     var faults: [String: BackendFault] = [:]
     for phase in Operation.Phase.allCases {
       // After a failure what serves a service port must stay as it is.
-      let steps = (delta.phases[phase] ?? []).filter { $0.owner.isEmpty || faults[$0.owner] == nil }
+      let steps = faults.isEmpty ? delta[phase] : delta[phase].filter { $0.owner.isEmpty || faults[$0.owner] == nil }
       faults.merge(try perform(steps)) { old, _ in old }
     }
     return faults
@@ -74,10 +74,12 @@ final class Executor {
     var faults: [String: BackendFault] = [:]
     let trespasses = try leaveForeign(steps, refused)
     let places = Set(refused.map(\.index)).union(trespasses)
-    for (place, step) in steps.enumerated() where !places.contains(place) {
-      recent.append(step)
+    let taken = places.isEmpty ? steps : steps.enumerated().filter { !places.contains($0.offset) }.map(\.element)
+    recent += taken
+    let now = now()
+    for step in taken {
       mirror.record(step.operation)
-      drain.record(step.operation, now: now())
+      drain.record(step.operation, now: now)
     }
     for step in refused {
       let owner = steps[safe: step.index]?.owner ?? ""

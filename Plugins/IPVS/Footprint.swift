@@ -3,6 +3,7 @@ package struct Footprint: Equatable, Sendable {
   package struct Server: Equatable, Sendable {
     package var key: ServerKey
     package var shape: ServerShape
+    /// Each once.
     package var reals: [RealServer]
     /// A server that goes keeps its connections; else they end with the next packet (UDP and SCTP, as upstream).
     package var isGraceful: Bool
@@ -67,8 +68,15 @@ package struct Footprint: Equatable, Sendable {
     if servers.contains(where: { $0.key == key }) { return }
     servers.append(
       Server(
-        key: key, shape: ServerShape(scheduler: settings.scheduler, persistence: port.affinity), reals: reals,
+        key: key, shape: ServerShape(scheduler: settings.scheduler, persistence: port.affinity), reals: Self.unique(reals),
         isGraceful: port.proto == Protocol.tcp))
+  }
+
+  private static func unique(_ reals: [RealServer]) -> [RealServer] {
+    // To look at a few is cheaper than to hash them.
+    if reals.count <= 8 { return reals.reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
+    var seen = Set<RealServer>(minimumCapacity: reals.count)
+    return reals.filter { seen.insert($0).inserted }
   }
 
   package var frontends: [Frontend] {

@@ -12,6 +12,11 @@ package struct Frontend: Hashable, Sendable, Comparable {
     self.port = port
   }
 
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(address)
+    hasher.combine(UInt32(proto) << 16 | UInt32(port))
+  }
+
   package var family: Family { address.family }
   /// As an element of a set of the type hash:ip,port.
   package var setText: String { "\(address.text),\(Protocol.name(proto)):\(port)" }
@@ -50,15 +55,6 @@ package enum Protocol {
     case udp: "udp"
     case sctp: "sctp"
     default: "\(number)"
-    }
-  }
-
-  package static func number(_ name: some StringProtocol) -> UInt8? {
-    switch name {
-    case "tcp": tcp
-    case "udp": udp
-    case "sctp": sctp
-    default: nil
     }
   }
 

@@ -48,17 +48,20 @@ package struct IPVSConnection {
   /// nil: not of IPVS.
   package func request(_ operation: Operation) -> Request? {
     switch operation {
-    case .addServer(let key, let shape): request(IPVS_CMD_NEW_SERVICE) { put(key, shape, $0) }
-    case .changeServer(let key, let shape): request(IPVS_CMD_SET_SERVICE) { put(key, shape, $0) }
-    case .removeServer(let key): request(IPVS_CMD_DEL_SERVICE) { put(key, nil, $0) }
-    case .addReal(let key, let real): request(IPVS_CMD_NEW_DEST) { put(key, real, weight: 1, $0) }
-    case .changeReal(let key, let real, let weight): request(IPVS_CMD_SET_DEST) { put(key, real, weight: weight, $0) }
-    case .removeReal(let key, let real): request(IPVS_CMD_DEL_DEST) { put(key, real, weight: nil, $0) }
+    case .addServer(let key, let shape): request(IPVS_CMD_NEW_SERVICE) { put(key, shape, &$0) }
+    case .changeServer(let key, let shape): request(IPVS_CMD_SET_SERVICE) { put(key, shape, &$0) }
+    case .removeServer(let key): request(IPVS_CMD_DEL_SERVICE) { put(key, nil, &$0) }
+    case .addReal(let key, let real): request(IPVS_CMD_NEW_DEST) { put(key, real, weight: 1, &$0) }
+    case .changeReal(let key, let real, let weight): request(IPVS_CMD_SET_DEST) { put(key, real, weight: weight, &$0) }
+    case .removeReal(let key, let real): request(IPVS_CMD_DEL_DEST) { put(key, real, weight: nil, &$0) }
     case .addElement, .removeElement, .bind, .unbind: nil
     }
   }
 
-  package func perform(_ requests: [Request]) throws(TransportFault) -> [Refusal] { try connection.exchange(requests) }
+  /// All of IPVS.
+  package func perform(_ operations: [Operation]) throws(TransportFault) -> [Refusal] {
+    try connection.exchange(operations.count) { operations[safe: $0].flatMap(request) }
+  }
 
   /// Seconds; what is 0 stays as it is.
   package func setTimeouts(tcp: UInt32, tcpFin: UInt32, udp: UInt32) throws(BackendFault) {
@@ -85,7 +88,7 @@ package struct IPVSConnection {
   /// nil: no such virtual server.
   package func server(_ key: ServerKey) throws(BackendFault) -> ServerRecord? {
     do throws(TransportFault) {
-      let (answer, items) = try connection.get(request(IPVS_CMD_GET_SERVICE) { put(key, nil, $0) }, isDump: false)
+      let (answer, items) = try connection.get(request(IPVS_CMD_GET_SERVICE) { put(key, nil, &$0) }, isDump: false)
       if case .refused(let errno, let words) = answer {
         if errno == ESRCH || errno == ENOENT { return nil }
         throw TransportFault(.receive, errno: words.isEmpty ? errno : errno)
@@ -99,7 +102,7 @@ package struct IPVSConnection {
   /// Empty for a virtual server that does not exist.
   package func reals(of key: ServerKey) throws(BackendFault) -> [RealServer: RealServerState] {
     var reals: [RealServer: RealServerState] = [:]
-    for item in try dump("real servers of \(key.title)", request(IPVS_CMD_GET_DEST) { put(key, nil, $0) }) {
+    for item in try dump("real servers of \(key.title)", request(IPVS_CMD_GET_DEST) { put(key, nil, &$0) }) {
       guard let (real, state) = RealServerState.read(item, key.family) else { continue }
       reals[real] = state
     }
@@ -118,37 +121,37 @@ package struct IPVSConnection {
 
   // MARK: Writing
 
-  private func request(_ command: Int, _ build: (Request.Builder) -> Void) -> Request {
+  private func request(_ command: Int, _ build: (inout Request.Builder) -> Void) -> Request {
     Request(type: type) { builder in
       builder.head(genlmsghdr(cmd: UInt8(truncatingIfNeeded: command), version: UInt8(IPVS_GENL_VERSION), reserved: 0))
-      build(builder)
+      build(&builder)
     }
   }
 
-  private func put(_ key: ServerKey, _ shape: ServerShape?, _ builder: Request.Builder) {
-    builder.nest(IPVS_CMD_ATTR_SERVICE) {
+  private func put(_ key: ServerKey, _ shape: ServerShape?, _ builder: inout Request.Builder) {
+    builder.nest(IPVS_CMD_ATTR_SERVICE) { builder in
       builder.put(IPVS_SVC_ATTR_AF, UInt16(truncatingIfNeeded: key.family.number))
       switch key {
       case .address(let frontend):
         builder.put(IPVS_SVC_ATTR_PROTOCOL, UInt16(frontend.proto))
-        builder.put(IPVS_SVC_ATTR_ADDR, Self.padded(frontend.address))
+        builder.put(IPVS_SVC_ATTR_ADDR, address: frontend.address, width: Self.addressWidth)
         builder.put(IPVS_SVC_ATTR_PORT, frontend.port.bigEndian)
       case .mark(let mark, _): builder.put(IPVS_SVC_ATTR_FWMARK, mark)
       }
       guard let shape else { return }
       builder.put(IPVS_SVC_ATTR_SCHED_NAME, shape.scheduler)
-      builder.put(IPVS_SVC_ATTR_FLAGS, struct: ip_vs_flags(flags: Self.flags(shape), mask: UInt32.max))
+      builder.put(IPVS_SVC_ATTR_FLAGS, ip_vs_flags(flags: Self.flags(shape), mask: UInt32.max))
       builder.put(IPVS_SVC_ATTR_TIMEOUT, shape.persistence)
       // A mask for IPv4, a length for IPv6: one client is one address.
       builder.put(IPVS_SVC_ATTR_NETMASK, key.family == .ipv4 ? UInt32.max : 128)
     }
   }
 
-  private func put(_ key: ServerKey, _ real: RealServer, weight: Int32?, _ builder: Request.Builder) {
-    put(key, nil, builder)
-    builder.nest(IPVS_CMD_ATTR_DEST) {
+  private func put(_ key: ServerKey, _ real: RealServer, weight: Int32?, _ builder: inout Request.Builder) {
+    put(key, nil, &builder)
+    builder.nest(IPVS_CMD_ATTR_DEST) { builder in
       builder.put(IPVS_DEST_ATTR_ADDR_FAMILY, UInt16(truncatingIfNeeded: real.address.family.number))
-      builder.put(IPVS_DEST_ATTR_ADDR, Self.padded(real.address))
+      builder.put(IPVS_DEST_ATTR_ADDR, address: real.address, width: Self.addressWidth)
       builder.put(IPVS_DEST_ATTR_PORT, real.port.bigEndian)
       guard let weight else { return }
       builder.put(IPVS_DEST_ATTR_FWD_METHOD, UInt32(IP_VS_CONN_F_MASQ))
@@ -165,9 +168,7 @@ package struct IPVSConnection {
   }
 
   /// The kernel takes a union of both families.
-  private static func padded(_ address: Address) -> [UInt8] {
-    address.network + [UInt8](repeating: 0, count: 16 - address.family.width)
-  }
+  private static let addressWidth = 16
 }
 
 // MARK: Reading

@@ -49,19 +49,11 @@ extension IPVSBackend: InspectableProxy {
   /// Packets the sets of front ends without endpoints met.
   private func refusals(_ kernel: LinuxKernel, _ isAsked: Bool) throws(BackendFault) -> [SetElement: UInt64] {
     guard isAsked else { return [:] }
-    return try kernel.scope.run { () throws(BackendFault) in
-      var counts: [SetElement: UInt64] = [:]
-      for family in kernel.families {
-        for kind in [SetKind.refuse, .drop] {
-          for line in try SetSession().save(kind.name(family)) ?? [] {
-            let words = line.split(separator: " ")
-            guard let element = SetElement(saved: line), let place = words.firstIndex(of: "packets") else { continue }
-            counts[element] = words[safe: place + 1].flatMap { UInt64($0) }
-          }
-        }
-      }
-      return counts
+    var counts: [SetElement: UInt64] = [:]
+    for family in kernel.families {
+      for kind in [SetKind.refuse, .drop] { counts.merge(try kernel.sets.packets(kind, family)) { $1 } }
     }
+    return counts
   }
 
   package func plan(_ batch: ProxyBatchView, line: (String) -> Void) throws(BackendFault) {

@@ -3,13 +3,25 @@ package struct Ledger: Sendable {
   package struct Want: Equatable, Sendable {
     package var owner: String
     package var shape: ServerShape
+    /// Each once.
     package var reals: [RealServer]
     package var isGraceful: Bool
   }
 
-  package struct Entry: Equatable, Sendable {
-    package var port: ServicePort
-    package var footprint: Footprint
+  /// A value in all but its storage: a load hands each from one collection to the next, and of a struct each of its ten arrays would
+  /// be counted each time.
+  package final class Entry: Equatable, Sendable {
+    package let port: ServicePort
+    package let footprint: Footprint
+
+    package init(port: ServicePort, footprint: Footprint) {
+      self.port = port
+      self.footprint = footprint
+    }
+
+    package static func == (left: Entry, right: Entry) -> Bool {
+      left === right || left.port == right.port && left.footprint == right.footprint
+    }
   }
 
   package private(set) var entries: [String: Entry] = [:]

@@ -8,7 +8,8 @@ package final class LinuxKernel: Kernel {
   package let scope: NetworkScope
   package let ipvs: IPVSConnection
   package let route: RouteConnection
-  private let sets = SetSession()
+  package let sets: SetConnection
+  package let rules: StandingRules
   /// 0 before `lay`.
   package private(set) var dummyIndex: Int32 = 0
   /// Without IPv6 in the kernel there is only one.
@@ -20,6 +21,17 @@ package final class LinuxKernel: Kernel {
     ipvs = try Self.ipvsConnection()
     route = try Self.routeConnection()
     families = access("/proc/net/if_inet6", F_OK) == 0 ? Family.allCases : [.ipv4]
+    let netfilter = try Self.netfilterConnection()
+    sets = SetConnection(netfilter)
+    rules = StandingRules(settings, families, generation: { Generation(netfilter).current })
+  }
+
+  package static func netfilterConnection() throws(BackendFault) -> NetlinkConnection {
+    do throws(TransportFault) {
+      return NetlinkConnection(try NetlinkSocket(NETLINK_NETFILTER))
+    } catch {
+      throw Failure.fault("nfnetlink", error)
+    }
   }
 
   package static func ipvsConnection() throws(BackendFault) -> IPVSConnection {
@@ -44,29 +56,27 @@ package final class LinuxKernel: Kernel {
     try scope.run { () throws(BackendFault) in
       try KernelSettings.apply(self.settings)
       try self.laySets()
-      for family in self.families {
-        let rules = Rules(family, self.settings)
-        if let text = try IPTables.save(family).repair(rules) { try IPTables.restore(family, text) }
-      }
+      try self.rules.lay()
     }
   }
 
   private func laySets() throws(BackendFault) {
-    var lines: [String] = []
+    var creations: [String] = []
+    var steps: [Operation] = []
     for family in families {
       for kind in SetKind.allCases {
-        let saved = try sets.save(kind.name(family))
-        if saved == nil { lines.append(kind.creation(family)) }
+        let isMissing = try sets.header(kind.name(family)) == nil
+        if isMissing { creations.append(kind.creation(family)) }
         guard kind.isStatic else { continue }
-        let present = Set(saved?.compactMap { SetElement(saved: $0) } ?? [])
+        let present = isMissing ? [] : Set(try sets.elements(kind, family) ?? [])
         let wanted = networks(kind, family)
-        lines += wanted.subtracting(present).map { $0.addition + " -exist" }
-        lines += present.subtracting(wanted).map { $0.removal + " -exist" }
+        steps += wanted.subtracting(present).map { .addElement($0) } + present.subtracting(wanted).map { .removeElement($0) }
       }
     }
-    if let failed = try sets.restore(lines) {
-      throw SetSession.fault(failed.line.flatMap { lines.indices.contains($0) ? lines[$0] : nil } ?? "ipset restore", failed.words)
+    if let failed = try SetSession().restore(creations) {
+      throw SetSession.fault(failed.line.flatMap { creations[safe: $0] } ?? "ipset restore", failed.words)
     }
+    if let refused = try performSets(steps).first { throw refused.fault }
   }
 
   /// What a static set holds.
@@ -86,13 +96,9 @@ package final class LinuxKernel: Kernel {
     let table = try route.addresses()
     image.nodeAddresses = table.usable
     image.mirror.addresses = table.bound
-    try scope.run { () throws(BackendFault) in
-      for family in self.families {
-        for kind in SetKind.allCases where !kind.isStatic {
-          for line in try self.sets.save(kind.name(family)) ?? [] {
-            if let element = SetElement(saved: line) { image.mirror.insert(element) }
-          }
-        }
+    for family in families {
+      for kind in SetKind.allCases where !kind.isStatic {
+        for element in try sets.elements(kind, family) ?? [] { image.mirror.insert(element) }
       }
     }
     for record in try ipvs.servers() {
@@ -128,7 +134,7 @@ package final class LinuxKernel: Kernel {
   private func performServers(_ steps: [Operation]) throws(BackendFault) -> [RefusedStep] {
     let refusals: [Refusal]
     do throws(TransportFault) {
-      refusals = try ipvs.perform(steps.compactMap(ipvs.request))
+      refusals = try ipvs.perform(steps)
     } catch {
       throw Failure.fault("change \(steps.count) virtual and real servers", error)
     }
@@ -153,7 +159,7 @@ package final class LinuxKernel: Kernel {
     let isAddition = steps.first?.phase == .bind
     let refusals: [Refusal]
     do throws(TransportFault) {
-      refusals = try route.perform(steps.compactMap { route.request($0, index: dummyIndex) }, isAddition: isAddition)
+      refusals = try route.perform(steps, index: dummyIndex, isAddition: isAddition)
     } catch {
       throw Failure.fault("change \(steps.count) addresses of \(DummyInterface.name)", error)
     }
@@ -166,36 +172,14 @@ package final class LinuxKernel: Kernel {
   }
 
   private func performSets(_ steps: [Operation]) throws(BackendFault) -> [RefusedStep] {
-    let lines = steps.map { step in
-      switch step {
-      case .addElement(let element): element.addition + " -exist"
-      case .removeElement(let element): element.removal + " -exist"
-      default: ""
-      }
+    let refusals: [Refusal]
+    do throws(TransportFault) {
+      refusals = try sets.perform(steps)
+    } catch {
+      throw Failure.fault("change \(steps.count) elements of sets", error)
     }
-    return try scope.run { () throws(BackendFault) in
-      var refused: [RefusedStep] = []
-      var start = 0
-      while start < lines.count {
-        guard let failed = try self.sets.restore(Array(lines[start...])) else { break }
-        guard let line = failed.line, steps.indices.contains(start + line) else {
-          throw SetSession.fault("change \(lines.count - start) elements of sets", failed.words)
-        }
-        refused.append(RefusedStep(index: start + line, fault: Self.fault(steps[start + line], failed.words)))
-        // What a session had buffered before the line that failed it may not have sent; done again it does no harm.
-        if let rest = try self.sets.restore(Array(lines[start..<(start + line)])) {
-          throw SetSession.fault("change \(line) elements of sets", rest.words)
-        }
-        start += line + 1
-      }
-      return refused
+    return refusals.compactMap { refusal in
+      steps[safe: refusal.index].map { RefusedStep(index: refusal.index, fault: SetConnection.fault($0.text, refusal)) }
     }
-  }
-
-  /// A set that is gone is a surprise; a full one is no reason to read everything again.
-  private static func fault(_ step: Operation, _ words: String) -> BackendFault {
-    var fault = SetSession.fault(step.text, words)
-    if words.contains("does not exist") { fault.osErrno = ENOENT }
-    return fault
   }
 }

@@ -16,6 +16,8 @@ package struct MarkNumbers: Equatable, Sendable {
     for case .mark(let mark, _) in servers { foundNumbers.insert(layout.number(mark)) }
   }
 
+  package var isEmpty: Bool { numbers.isEmpty }
+
   package subscript(key: String) -> UInt32? { numbers[key] }
 
   /// - Parameter frontends: of the service port; one of them may have had a number.

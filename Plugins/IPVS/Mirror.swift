@@ -8,8 +8,8 @@ package struct Mirror: Equatable, Sendable {
   /// Somebody else's: not to be touched.
   package var foreign: Set<ServerKey> = []
   package private(set) var elements: Set<SetElement> = []
-  /// How many of them each set has, by its name.
-  package private(set) var counts: [String: Int] = [:]
+  /// How many of them each set has.
+  package private(set) var counts: [SetPlace: Int] = [:]
   package private(set) var marks: [Frontend: UInt32] = [:]
   package var addresses: Set<Address> = []
 
@@ -26,7 +26,7 @@ package struct Mirror: Equatable, Sendable {
     case .removeElement(let element):
       if case .near(let frontend, _) = element { marks[frontend] = nil }
       count(elements.remove(element), -1)
-    case .addServer(let key, let shape): servers[key] = VirtualServer(shape: shape)
+    case .addServer(let key, let shape): servers[key] = VirtualServer(shape: shape, weights: Dictionary(minimumCapacity: 2))
     case .changeServer(let key, let shape): servers[key]?.shape = shape
     case .removeServer(let key): servers[key] = nil
     case .addReal(let key, let real): servers[key]?.weights[real] = 1
@@ -37,8 +37,15 @@ package struct Mirror: Equatable, Sendable {
     }
   }
 
+  /// Whether the virtual server is as it is wanted, or not there as it is wanted.
+  package func holds(_ wanted: Footprint.Server) -> Bool {
+    guard let has = servers[wanted.key] else { return wanted.reals.isEmpty && !wanted.key.standsEmpty }
+    if wanted.reals.isEmpty, !wanted.key.standsEmpty { return false }
+    return has.shape == wanted.shape && has.weights.count == wanted.reals.count && wanted.reals.allSatisfy { has.weights[$0] == 1 }
+  }
+
   private mutating func count(_ element: SetElement?, _ step: Int) {
-    if let element { counts[element.setName, default: 0] += step }
+    if let element { counts[SetPlace(element.kind, element.family), default: 0] += step }
   }
 
   package mutating func insert(_ element: SetElement) { record(.addElement(element)) }

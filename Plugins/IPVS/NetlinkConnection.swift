@@ -36,24 +36,34 @@ package final class NetlinkConnection {
   /// Sends requests packed into few datagrams. Each stands alone: the kernel goes on after one it refuses.
   /// - Returns: the refused ones. Throws when it is not known how far the kernel came.
   package func exchange(_ requests: [Request], flags: Int32 = 0) throws(TransportFault) -> [Refusal] {
+    try exchange(requests.count, flags: flags) { requests[safe: $0] }
+  }
+
+  /// The same for many: each is written only when its turn comes.
+  /// - Parameter request: the one at a place; nil: there is no such request.
+  package func exchange(_ count: Int, flags: Int32 = 0, request: (Int) -> Request?) throws(TransportFault) -> [Refusal] {
     var refusals: [Refusal] = []
-    var start = 0
-    while start < requests.count {
-      let part = requests[start..<min(start + Self.packing, requests.count)]
+    var datagram: [UInt8] = []
+    for start in stride(from: 0, to: count, by: Self.packing) {
+      let end = min(start + Self.packing, count)
       let first = sequence
-      let last = first &+ UInt32(part.count - 1)
-      sequence = last &+ 1
-      var datagram: [UInt8] = []
-      for (place, request) in part.enumerated() {
+      datagram.removeAll(keepingCapacity: true)
+      for place in start..<end {
         // Only refusals are answered, and the last in any case: that is how the end is known.
-        let isLast = place == part.count - 1
-        datagram += request.stamped(sequence: first &+ UInt32(place), flags: UInt16(flags | (isLast ? NLM_F_ACK : 0)))
+        let acknowledge = place == end - 1 ? NLM_F_ACK : 0
+        try append(request(place), to: &datagram, flags: flags | acknowledge)
       }
       try transport.send(datagram)
-      refusals += try collect(from: first, through: last, offset: start)
-      start = part.endIndex
+      refusals += try collect(from: first, through: sequence &- 1, offset: start)
     }
     return refusals
+  }
+
+  /// With the next sequence number.
+  private func append(_ request: Request?, to datagram: inout [UInt8], flags: Int32) throws(TransportFault) {
+    guard let request, !request.bytes.isEmpty else { throw TransportFault(.send, errno: request == nil ? EINVAL : EMSGSIZE) }
+    request.append(to: &datagram, sequence: sequence, flags: UInt16(truncatingIfNeeded: flags))
+    sequence &+= 1
   }
 
   private func collect(from first: UInt32, through last: UInt32, offset: Int) throws(TransportFault) -> [Refusal] {
@@ -88,8 +98,9 @@ package final class NetlinkConnection {
   /// nil: what was dumped changed meanwhile.
   private func getOnce(_ request: Request, _ isDump: Bool) throws(TransportFault) -> (Answer, [ArraySlice<UInt8>])? {
     let number = sequence
-    sequence &+= 1
-    try transport.send(request.stamped(sequence: number, flags: UInt16(isDump ? NLM_F_DUMP : NLM_F_ACK)))
+    var datagram: [UInt8] = []
+    try append(request, to: &datagram, flags: isDump ? NLM_F_DUMP : NLM_F_ACK)
+    try transport.send(datagram)
     var items: [ArraySlice<UInt8>] = []
     var wasInterrupted = false
     while true {

@@ -30,6 +30,7 @@ package struct TransportFault: Error, Equatable, Sendable {
 /// The kernel's end. Opens in the network namespace of the thread that makes it and stays there.
 package final class NetlinkSocket: NetlinkTransport {
   private let socket: OpaquePointer
+  private let groups: [Int32]
   private var buffer = [UInt8](repeating: 0, count: 1 << 17)
 
   /// - Parameter groups: multicast groups to listen to; such a socket waits for nothing.
@@ -41,6 +42,7 @@ package final class NetlinkSocket: NetlinkTransport {
       throw TransportFault(.open, errno: Self.errno(result))
     }
     self.socket = socket
+    self.groups = groups
     var one: Int32 = 1
     // Error answers carry the kernel's words, but not the whole request once more.
     _ = setsockopt(descriptor, SOL_NETLINK, NETLINK_EXT_ACK, &one, socklen_t(MemoryLayout<Int32>.size))
@@ -50,14 +52,25 @@ package final class NetlinkSocket: NetlinkTransport {
     _ = setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &size, socklen_t(MemoryLayout<Int32>.size))
     var patience = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
     _ = setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    for group in groups {
-      let result = nl_socket_add_membership(socket, group)
-      if result != 0 { throw TransportFault(.open, errno: Self.errno(result)) }
-    }
+    try join()
     if !groups.isEmpty { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
   }
 
   deinit { nl_socket_free(socket) }
+
+  /// Listens to its groups.
+  package func join() throws(TransportFault) {
+    for group in groups {
+      let result = nl_socket_add_membership(socket, group)
+      if result != 0 { throw TransportFault(.open, errno: Self.errno(result)) }
+    }
+  }
+
+  /// Listens to none until it joins again.
+  package func leave() {
+    // One that stays only costs time.
+    for group in groups { _ = nl_socket_drop_membership(socket, group) }
+  }
 
   package var descriptor: Int32 { nl_socket_get_fd(socket) }
 

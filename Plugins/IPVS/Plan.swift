@@ -25,7 +25,7 @@ package struct Plan {
     }
     let delta = Delta(from: Mirror(), to: ledger, within: .wanted(ledger))
     for phase in Operation.Phase.allCases {
-      let steps = (delta.phases[phase] ?? []).map(\.operation)
+      let steps = delta[phase].map(\.operation)
       lines += phase == .raise ? Self.servers(ledger) : steps.map(\.text).sorted()
     }
     for family in families {

@@ -9,7 +9,11 @@ package enum Portions {
     guard changes.count > size else { return changes.isEmpty ? [] : [changes] }
     var portions: [[Change]] = []
     var portion: [Change] = []
-    for group in groups(changes, holders) {
+    let neighbours = neighbours(changes, holders)
+    if neighbours.isEmpty {
+      return stride(from: 0, to: changes.count, by: size).map { Array(changes[$0..<min($0 + size, changes.count)]) }
+    }
+    for group in groups(changes, neighbours) {
       if !portion.isEmpty, portion.count + group.count > size {
         portions.append(portion)
         portion = []
@@ -20,8 +24,7 @@ package enum Portions {
     return portions
   }
 
-  /// In the order of the first of each.
-  private static func groups(_ changes: [Change], _ holders: (ServicePort) -> [String]) -> [[Change]] {
+  private static func neighbours(_ changes: [Change], _ holders: (ServicePort) -> [String]) -> [String: Set<String>] {
     var neighbours: [String: Set<String>] = [:]
     for case .upsert(let port) in changes {
       for holder in holders(port) where holder != port.key {
@@ -29,6 +32,11 @@ package enum Portions {
         neighbours[holder, default: []].insert(port.key)
       }
     }
+    return neighbours
+  }
+
+  /// In the order of the first of each.
+  private static func groups(_ changes: [Change], _ neighbours: [String: Set<String>]) -> [[Change]] {
     var groupOf: [String: Int] = [:]
     var groups: [[Change]] = []
     for change in changes {

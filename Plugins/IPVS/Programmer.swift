@@ -106,7 +106,7 @@ package final class Programmer {
       noteLost(scope)
       throw error
     }
-    for key in old.keys where ledger.entries[key]?.port.needsMark != true { marks.release(key) }
+    if !marks.isEmpty { for key in old.keys where ledger.entries[key]?.port.needsMark != true { marks.release(key) } }
     leaveIdle(departing.keys.filter { departingBefore[$0] == nil })
   }
 
@@ -115,7 +115,8 @@ package final class Programmer {
   private func enter(
     _ changes: [Change], _ old: inout [String: Ledger.Entry?], _ failed: (String, BackendFault) -> Void
   ) throws(BackendFault) -> Scope {
-    var scope = Scope()
+    var scope = Scope(changes: changes.count)
+    old.reserveCapacity(changes.count)
     for change in changes where old[change.key] == nil {
       let before = ledger.entries[change.key]
       old[change.key] = .some(before)

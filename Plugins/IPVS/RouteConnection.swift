@@ -43,7 +43,7 @@ package struct RouteConnection {
   package func makeDummy() throws(BackendFault) -> Int32 {
     if let index = try index(of: DummyInterface.name) { return index }
     let request = link(RTM_NEWLINK, name: DummyInterface.name) { builder in
-      builder.nest(IFLA_LINKINFO) { builder.put(IFLA_INFO_KIND, "dummy") }
+      builder.nest(IFLA_LINKINFO) { $0.put(IFLA_INFO_KIND, "dummy") }
     }
     do throws(TransportFault) {
       if let refusal = try connection.exchange([request], flags: NLM_F_CREATE | NLM_F_EXCL).first, refusal.errno != EEXIST {
@@ -79,11 +79,11 @@ package struct RouteConnection {
     }
   }
 
-  private func link(_ type: Int, name: String, _ build: (Request.Builder) -> Void = { _ in }) -> Request {
+  private func link(_ type: Int, name: String, _ build: (inout Request.Builder) -> Void = { _ in }) -> Request {
     Request(type: UInt16(type)) { builder in
       builder.head(ifinfomsg())
       builder.put(IFLA_IFNAME, name)
-      build(builder)
+      build(&builder)
     }
   }
 
@@ -120,8 +120,11 @@ package struct RouteConnection {
     }
   }
 
-  package func perform(_ requests: [Request], isAddition: Bool) throws(TransportFault) -> [Refusal] {
-    try connection.exchange(requests, flags: isAddition ? NLM_F_CREATE | NLM_F_EXCL : 0)
+  /// All additions, or all removals.
+  package func perform(_ operations: [Operation], index: Int32, isAddition: Bool) throws(TransportFault) -> [Refusal] {
+    try connection.exchange(operations.count, flags: isAddition ? NLM_F_CREATE | NLM_F_EXCL : 0) {
+      operations[safe: $0].flatMap { request($0, index: index) }
+    }
   }
 
   /// The address must attract packets and nothing else. An IPv4 one is of scope host, so that it is never chosen as a source
@@ -135,11 +138,11 @@ package struct RouteConnection {
       head.ifa_index = UInt32(bitPattern: index)
       head.ifa_scope = address.family == .ipv4 ? UInt8(RT_SCOPE_HOST.rawValue) : UInt8(RT_SCOPE_UNIVERSE.rawValue)
       builder.head(head)
-      builder.put(Int(IFA_LOCAL), address.network)
-      builder.put(Int(IFA_ADDRESS), address.network)
+      builder.put(Int(IFA_LOCAL), address: address)
+      builder.put(Int(IFA_ADDRESS), address: address)
       guard address.family == .ipv6, type == RTM_NEWADDR else { return }
       builder.put(Int(IFA_FLAGS), UInt32(IFA_F_NODAD | IFA_F_NOPREFIXROUTE))
-      builder.put(Int(IFA_CACHEINFO), struct: ifa_cacheinfo(ifa_prefered: 0, ifa_valid: UInt32.max, cstamp: 0, tstamp: 0))
+      builder.put(Int(IFA_CACHEINFO), ifa_cacheinfo(ifa_prefered: 0, ifa_valid: UInt32.max, cstamp: 0, tstamp: 0))
     }
   }
 

@@ -6,6 +6,13 @@ package struct Scope: Sendable {
 
   package init() {}
 
+  /// - Parameter changes: how many service ports it is to take.
+  package init(changes: Int) {
+    servers.reserveCapacity(changes)
+    elements.reserveCapacity(3 * changes)
+    addresses.reserveCapacity(changes)
+  }
+
   /// The owner named last is the one that is told of a failure.
   package mutating func insert(_ footprint: Footprint, for key: String) {
     for server in footprint.servers { servers[server.key] = key }
@@ -17,9 +24,9 @@ package struct Scope: Sendable {
   package mutating func insertRivals(of footprint: Footprint, _ mirror: Mirror, for key: String) {
     for server in footprint.servers {
       guard case .address(let frontend) = server.key else { continue }
-      for kind in [SetKind.refuse, .drop, .masqueradeAlways, .masqueradeOutside, .restricted] {
+      for kind in Self.answering where mirror.counts[SetPlace(kind, frontend.family), default: 0] > 0 {
         let element = SetElement.frontend(kind, frontend)
-        if elements[element] == nil, mirror.elements.contains(element) { elements[element] = key }
+        if mirror.elements.contains(element), elements[element] == nil { elements[element] = key }
       }
       if let mark = mirror.marks[frontend] {
         let element = SetElement.near(frontend, mark: mark)
@@ -27,6 +34,8 @@ package struct Scope: Sendable {
       }
     }
   }
+
+  private static let answering = [SetKind.refuse, .drop, .masqueradeAlways, .masqueradeOutside, .restricted]
 
   package func merging(_ other: Scope) -> Scope {
     var copy = self
@@ -36,13 +45,22 @@ package struct Scope: Sendable {
     return copy
   }
 
-  /// All there is and all that is wanted.
+  /// All that is there and nobody wants, and all that is wanted and not there.
   package static func everything(_ mirror: Mirror, _ ledger: Ledger) -> Scope {
     var scope = Scope()
-    for key in mirror.servers.keys { scope.servers[key] = "" }
-    for element in mirror.elements where !element.kind.isStatic { scope.elements[element] = "" }
-    for address in mirror.addresses { scope.addresses[address] = "" }
-    for (key, entry) in ledger.entries { scope.insert(entry.footprint, for: key) }
+    for (key, entry) in ledger.entries {
+      for server in entry.footprint.servers where !mirror.holds(server) { scope.servers[server.key] = key }
+      for element in entry.footprint.elements where !mirror.elements.contains(element) { scope.elements[element] = key }
+      for address in entry.footprint.addresses where !mirror.addresses.contains(address) { scope.addresses[address] = key }
+    }
+    for key in mirror.servers.keys where ledger.servers[key] == nil { scope.servers[key] = "" }
+    // Where all that is wanted is there and there is as much as is wanted, there is nothing else.
+    if !scope.elements.isEmpty || mirror.elements.count != ledger.elements.count {
+      for element in mirror.elements where ledger.elements[element] == nil && !element.kind.isStatic { scope.elements[element] = "" }
+    }
+    if !scope.addresses.isEmpty || mirror.addresses.count != ledger.addresses.count {
+      for address in mirror.addresses where ledger.addresses[address] == nil { scope.addresses[address] = "" }
+    }
     return scope
   }
 

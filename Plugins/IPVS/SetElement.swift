@@ -1,15 +1,13 @@
-import Glibc
-
 /// The ipsets the static rules ask; each exists once for each family.
-package enum SetKind: String, CaseIterable, Sendable, Hashable {
+package enum SetKind: Int, CaseIterable, Sendable, Hashable {
   /// All front ends. Also the record of which virtual servers are ours, which outlives the process.
   case frontends
   /// What is bound to the dummy interface.
   case addresses
   /// Front ends without endpoints.
   case refuse, drop
-  case masqueradeAlways = "masq-always"
-  case masqueradeOutside = "masq-outside"
+  case masqueradeAlways
+  case masqueradeOutside
   /// Front ends with a second virtual server for near clients, and its mark.
   case near
   /// Front ends that serve only some sources, and which.
@@ -26,7 +24,35 @@ package enum SetKind: String, CaseIterable, Sendable, Hashable {
 
   package static let namePrefix = "swiftlet-ipvs-"
 
-  package func name(_ family: Family) -> String { "\(SetKind.namePrefix)\(family.rawValue)-\(rawValue)" }
+  /// In the name of its sets. Not its raw value: a kind is hashed with each element, and then its text would be.
+  private var word: String {
+    switch self {
+    case .frontends: "frontends"
+    case .addresses: "addresses"
+    case .refuse: "refuse"
+    case .drop: "drop"
+    case .masqueradeAlways: "masq-always"
+    case .masqueradeOutside: "masq-outside"
+    case .near: "near"
+    case .restricted: "restricted"
+    case .allowed: "allowed"
+    case .hairpin: "hairpin"
+    case .pods: "pods"
+    case .services: "services"
+    case .health: "health"
+    }
+  }
+
+  package func name(_ family: Family) -> String {
+    let names = family == .ipv4 ? Self.names4 : Self.names6
+    return names[safe: rawValue] ?? Self.name(self, family)
+  }
+
+  /// Made once, since each element is sent with one.
+  private static let names4 = allCases.map { name($0, .ipv4) }
+  private static let names6 = allCases.map { name($0, .ipv6) }
+
+  private static func name(_ kind: SetKind, _ family: Family) -> String { "\(namePrefix)\(family.rawValue)-\(kind.word)" }
 
   package static func of(_ name: some StringProtocol) -> (SetKind, Family)? {
     for family in Family.allCases {
@@ -72,6 +98,25 @@ package enum SetElement: Hashable, Sendable {
   case hairpin(RealServer, proto: UInt8)
   case network(SetKind, Network)
   case healthCheck(UInt16, Family)
+
+  /// Elements too are hashed some dozen times each in a full load.
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(kind.rawValue)
+    switch self {
+    case .frontend(_, let frontend), .near(let frontend, _): hasher.combine(frontend)
+    case .address(let address): hasher.combine(address)
+    case .allowed(let frontend, let network):
+      hasher.combine(frontend)
+      hasher.combine(network)
+    case .hairpin(let server, let proto):
+      hasher.combine(server)
+      hasher.combine(proto)
+    case .network(_, let network): hasher.combine(network)
+    case .healthCheck(let port, let family):
+      hasher.combine(port)
+      hasher.combine(family)
+    }
+  }
 
   package var kind: SetKind {
     switch self {
@@ -125,53 +170,4 @@ package enum SetElement: Hashable, Sendable {
   }
 
   package var removal: String { "del \(setName) \(value)" }
-
-  /// Reads a line of `ipset save`, "add NAME VALUE …"; nil: not of a set of ours, or nothing we would put there.
-  package init?(saved line: some StringProtocol) {
-    let words: [String] = line.split { $0 == " " }.map { String($0) }
-    guard words.count >= 3, words[0] == "add", let (kind, family) = SetKind.of(words[1]) else { return nil }
-    let parts: [String] = words[2].split { $0 == "," }.map { String($0) }
-    guard let first = parts.first else { return nil }
-    switch kind {
-    case .addresses:
-      guard let address = Address(first), address.family == family else { return nil }
-      self = .address(address)
-    case .pods, .services:
-      guard let network = Network(first.contains("/") ? first : first + "/\(family.width * 8)") else { return nil }
-      self = .network(kind, network)
-    case .health:
-      guard let port = UInt16(first) else { return nil }
-      self = .healthCheck(port, family)
-    default:
-      guard let frontend = Self.frontend(parts), frontend.family == family else { return nil }
-      self.init(kind, frontend, parts, words)
-    }
-  }
-
-  private init?(_ kind: SetKind, _ frontend: Frontend, _ parts: [String], _ words: [String]) {
-    switch kind {
-    case .near:
-      guard let place = words.firstIndex(of: "skbmark"), words.indices.contains(place + 1) else { return nil }
-      let text = words[place + 1].dropFirst(2).prefix { $0 != "/" }
-      guard let mark = UInt32(text, radix: 16) else { return nil }
-      self = .near(frontend, mark: mark)
-    case .allowed:
-      guard parts.count == 3 else { return nil }
-      let text = parts[2].contains("/") ? parts[2] : parts[2] + "/\(frontend.family.width * 8)"
-      guard let network = Network(text) else { return nil }
-      self = .allowed(frontend, network)
-    case .hairpin:
-      guard parts.count == 3, Address(parts[2]) == frontend.address else { return nil }
-      self = .hairpin(RealServer(address: frontend.address, port: frontend.port), proto: frontend.proto)
-    default: self = .frontend(kind, frontend)
-    }
-  }
-
-  /// "10.96.0.1", "tcp:80"
-  private static func frontend(_ parts: [String]) -> Frontend? {
-    guard parts.count >= 2, let address = Address(parts[0]) else { return nil }
-    let service = parts[1].split(separator: ":")
-    guard service.count == 2, let proto = Protocol.number(service[0]), let port = UInt16(service[1]) else { return nil }
-    return Frontend(address: address, proto: proto, port: port)
-  }
 }

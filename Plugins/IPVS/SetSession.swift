@@ -2,7 +2,8 @@ import CIPVS
 import Glibc
 import PluginKit
 
-/// The kernel's sets through libipset. Runs in the namespace of the calling thread.
+/// The kernel's sets through libipset: makes and destroys them, and reads those of others. For the elements of ours see
+/// `SetConnection`. Runs in the namespace of the calling thread.
 package final class SetSession {
   private var session: UnsafeMutablePointer<swl_ipset>?
   /// libipset counts lines from the first to the last restore of a session.
@@ -50,25 +51,6 @@ package final class SetSession {
       throw Self.fault("ipset save \(name)", words)
     }
     return Self.text(session).split(separator: "\n")
-  }
-
-  /// What the kernel says of a set without its elements; nil: no such set.
-  package func header(_ name: String) throws(BackendFault) -> (references: Int, elements: Int)? {
-    let other = SetSession()
-    let session = try other.open()
-    ipset_session_output(ipset_session(session.pointee.handle), IPSET_LIST_PLAIN)
-    var line = Array("list -t \(name)".utf8CString)
-    guard swl_ipset_command(session, &line) == 0 else {
-      let words = Self.error(session)
-      if words.contains("does not exist") { return nil }
-      throw Self.fault("ipset list -t \(name)", words)
-    }
-    var values: [Substring: Int] = [:]
-    for line in Self.text(session).split(separator: "\n") {
-      let parts = line.split(separator: ":", maxSplits: 1)
-      if parts.count == 2, let key = parts.first, let value = parts.last { values[key] = Int(value.drop { $0 == " " }) }
-    }
-    return (values["References"] ?? 0, values["Number of entries"] ?? 0)
   }
 
   /// Whether the set holds the element.

@@ -85,11 +85,8 @@ private struct Leftovers {
   private mutating func findServers(_ settings: Settings, _ names: [String], _ session: SetSession) throws(BackendFault) {
     let addresses = try route.addresses()
     var ours: Set<SetElement> = []
-    for family in Family.allCases {
-      for line in try session.save(SetKind.frontends.name(family)) ?? [] {
-        if let element = SetElement(saved: line) { ours.insert(element) }
-      }
-    }
+    let connection = SetConnection(try LinuxKernel.netfilterConnection())
+    for family in Family.allCases { ours.formUnion(try connection.elements(.frontends, family) ?? []) }
     var nodePorts: Set<String> = []
     for name in sets where name.contains("NODE-PORT") {
       let proto: UInt8 = name.contains("UDP") ? Protocol.udp : name.contains("SCTP") ? Protocol.sctp : Protocol.tcp

@@ -24,7 +24,10 @@ package final class Watch {
   private let timer: Int32
   private let counting: Int32
   private var turns: [Round: Int] = [:]
-  /// Of IPv4 virtual servers, everybody's.
+  private var isDeaf = false
+  /// Nobody listened for a time.
+  private var hasMissed = false
+  /// Of IPv4 virtual servers, everybody's: of others the kernel has no count.
   private var expectedCount: Int32 = -1
 
   /// In the network namespace of the calling thread.
@@ -48,11 +51,38 @@ package final class Watch {
     for file in [descriptor, timer, counting] where file >= 0 { close(file) }
   }
 
-  /// Takes what there is.
+  /// Hears nothing until `listen`, for a time in which all that happens is of our making: as long as anybody listens the kernel writes
+  /// a notification for each address, and copies it for each who does.
+  package func ignore() {
+    events.leave()
+    isDeaf = true
+    hasMissed = true
+  }
+
+  /// - Returns: what kept it from listening; each `take` tries again.
+  @discardableResult
+  package func listen() -> TransportFault? {
+    guard isDeaf else { return nil }
+    do throws(TransportFault) {
+      try events.join()
+      isDeaf = false
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// Takes what there is. After a time of not listening anything may have happened.
   package func take(isWanted: (Address) -> Bool, dummy: Int32?) -> Events {
     var found = Events()
     var ticks: UInt64 = 0
     if read(timer, &ticks, 8) == 8 { found.isTick = true }
+    listen()
+    if hasMissed {
+      found.isSuspicious = true
+      found.isNodeChanged = true
+    }
+    hasMissed = isDeaf
     while true {
       do throws(TransportFault) {
         guard let replies = NetlinkReply.all(in: try events.receive()), !replies.isEmpty else { return found }

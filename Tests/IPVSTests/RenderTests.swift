@@ -1,3 +1,4 @@
+import CIPVS
 import IPVS
 import PluginAPI
 import PluginKit
@@ -109,19 +110,38 @@ struct RenderTests {
     }
     elements += [.healthCheck(32000, .ipv4), .healthCheck(65535, .ipv6)]
     elements += try ["10.0.0.0/8", "fd00::/64"].map { .network(.pods, try #require(Network($0))) }
-    for element in elements { #expect(SetElement(saved: element.addition) == element) }
-    // As the kernel prints them.
-    #expect(SetElement(saved: "add swiftlet-ipvs-4-near 10.96.0.1,tcp:80 skbmark 0x5") == .near(frontends[0], mark: 5))
-    #expect(SetElement(saved: "add swiftlet-ipvs-4-refuse 10.96.0.1,tcp:80 packets 1 bytes 60") == .frontend(.refuse, frontends[0]))
-    #expect(
-      SetElement(saved: "add swiftlet-ipvs-4-allowed 10.96.0.1,tcp:80,192.0.2.7")
-        == .allowed(frontends[0], try #require(Network("192.0.2.7/32"))))
-    for strange in [
-      "", "add", "create swiftlet-ipvs-4-frontends hash:ip,port", "add KUBE-CLUSTER-IP 10.96.0.1,tcp:80",
-      "add swiftlet-ipvs-4-frontends 10.96.0.1", "add swiftlet-ipvs-4-frontends fd00::1,tcp:80",
-      "add swiftlet-ipvs-4-near 10.96.0.1,tcp:80", "add swiftlet-ipvs-4-health 65536",
-      "add swiftlet-ipvs-4-frontends 10.96.0.1,icmp:8/0", "add swiftlet-ipvs-4-hairpin 10.0.0.1,tcp:80,10.0.0.2",
-    ] { #expect(SetElement(saved: strange) == nil, "\(strange)") }
+    let sets = SetConnection(NetlinkConnection(ScriptedTransport()))
+    for element in elements {
+      for operation in [Operation.addElement(element), .removeElement(element)] {
+        let request = try #require(sets.request(operation))
+        var values: [Int: ArraySlice<UInt8>] = [:]
+        for (type, value) in Attributes(request.bytes.dropFirst(20)) { values[type] = value }
+        #expect(values[IPSET_ATTR_SETNAME]?.text == element.setName)
+        // Which mark it has matters to the one that is added.
+        let isMarked = if case .near = element { operation == .addElement(element) } else { true }
+        let data = try #require(values[IPSET_ATTR_DATA])
+        #expect(SetElement(element.kind, element.family, netlink: data) == (isMarked ? element : nil))
+      }
+    }
+  }
+
+  @Test func elementsNobodyOfUsPutThereAreNotTakenForOurs() throws {
+    let sets = SetConnection(NetlinkConnection(ScriptedTransport()))
+    func data(_ element: SetElement) throws -> ArraySlice<UInt8> {
+      let request = try #require(sets.request(.addElement(element)))
+      return try #require(Attributes(request.bytes.dropFirst(20)).first { $0.type == IPSET_ATTR_DATA }?.value)
+    }
+    let four = try data(.frontend(.frontends, Fixtures.frontend("10.96.0.1", 80)))
+    #expect(SetElement(.frontends, .ipv6, netlink: four) == nil)
+    #expect(SetElement(.near, .ipv4, netlink: four) == nil)
+    #expect(SetElement(.hairpin, .ipv4, netlink: four) == nil)
+    #expect(SetElement(.frontends, .ipv4, netlink: try data(.address(Fixtures.address("10.96.0.1")))) == nil)
+    let icmp = try data(.frontend(.frontends, Fixtures.frontend("10.96.0.1", 8, 1)))
+    #expect(SetElement(.frontends, .ipv4, netlink: icmp) == nil)
+    for length in 0..<four.count {
+      let cut = SetElement(.frontends, .ipv4, netlink: four.prefix(length))
+      #expect(cut == nil || cut == .frontend(.frontends, Fixtures.frontend("10.96.0.1", 80)))
+    }
   }
 
   @Test func aNetworkOfAllIsTwoHalvesInASet() throws {

@@ -19,6 +19,8 @@ import Testing
     }
   }
 
+  private func sets() throws -> SetConnection { SetConnection(try LinuxKernel.netfilterConnection()) }
+
   @Test func theRulesStandAsTheyWereWritten() throws {
     try make()
     for configuration in [
@@ -33,7 +35,7 @@ import Testing
           try IPTables.restore(family, text)
           #expect(try IPTables.save(family).repair(rules) == nil, "\(configuration)")
           for kind in SetKind.allCases {
-            #expect(try SetSession().header(kind.name(family))?.references == rules.references(to: kind), "\(kind) \(configuration)")
+            #expect(try sets().header(kind.name(family))?.references == rules.references(to: kind), "\(kind) \(configuration)")
           }
         }
       }
@@ -64,38 +66,111 @@ import Testing
       ]
     }
     try namespace.run {
-      let session = SetSession()
-      #expect(try session.restore(elements.map { $0.addition + " -exist" }) == nil)
-      #expect(try session.restore(elements.map { $0.addition + " -exist" }) == nil)
-      var found: Set<SetElement> = []
-      for line in try #require(try session.save()) { if let element = SetElement(saved: line) { found.insert(element) } }
-      #expect(found == Set(elements))
-      for element in elements { #expect(try session.holds(element)) }
+      let sets = try sets()
+      // In libipset's eyes they are what they should be.
+      for element in elements { #expect(try !SetSession().holds(element)) }
+      for _ in 0..<2 { #expect(try sets.perform(elements.map { .addElement($0) }) == []) }
+      for element in elements { #expect(try SetSession().holds(element)) }
+      #expect(try held(sets) == Set(elements))
       // Another mark replaces the one before.
-      #expect(try session.restore([SetElement.near(frontend, mark: 7).addition + " -exist"]) == nil)
-      #expect(try session.save(SetKind.near.name(.ipv4))?.compactMap { SetElement(saved: $0) } == [.near(frontend, mark: 7)])
-      #expect(try session.restore(elements.map { $0.removal + " -exist" }) == nil)
-      #expect(try session.save()?.allSatisfy { !$0.hasPrefix("add") } == true)
-      #expect(try !session.holds(elements[0]))
+      #expect(try sets.perform([.addElement(.near(frontend, mark: 7))]) == [])
+      #expect(try sets.elements(.near, .ipv4) == [.near(frontend, mark: 7)])
+      for _ in 0..<2 { #expect(try sets.perform(elements.map { .removeElement($0) }) == []) }
+      #expect(try held(sets).isEmpty)
+      #expect(try !SetSession().holds(elements[0]))
+      // What libipset wrote is read as well.
+      #expect(try SetSession().restore(elements.map { $0.addition + " -exist" }) == nil)
+      #expect(try held(sets) == Set(elements))
+      #expect(try sets.packets(.refuse, .ipv4) == [.frontend(.refuse, frontend): 0])
     }
   }
 
-  @Test func aLineThatFailsIsNamedAndTheSessionGoesOn() throws {
+  private func held(_ sets: SetConnection) throws -> Set<SetElement> {
+    var found: Set<SetElement> = []
+    for family in Family.allCases { for kind in SetKind.allCases { found.formUnion(try sets.elements(kind, family) ?? []) } }
+    return found
+  }
+
+  @Test func aListOfManyMessagesIsReadWhole() throws {
+    try make([.frontends])
+    let elements = (0..<20_000).map { number in
+      SetElement.frontend(.frontends, Fixtures.frontend("10.96.\(number / 250).\(number % 250)", 80))
+    }
+    try namespace.run {
+      let sets = try sets()
+      #expect(try sets.perform(elements.map { .addElement($0) }) == [])
+      #expect(try sets.elements(.frontends, .ipv4).map(Set.init) == Set(elements))
+      #expect(try sets.header("swiftlet-ipvs-4-frontends")?.elements == elements.count)
+    }
+  }
+
+  /// A set that is full refuses thousands at once.
+  @Test func eachRefusedElementIsToldAndTheOthersAreTaken() throws {
+    try namespace.run {
+      #expect(try SetSession().restore(["create swiftlet-ipvs-4-frontends hash:ip,port family inet maxelem 65"]) == nil)
+      let sets = try sets()
+      let elements = (1...2000).map { SetElement.frontend(.frontends, Fixtures.frontend("10.96.0.1", UInt16($0))) }
+      let missing = SetElement.address(frontend.address)
+      let refusals = try sets.perform((elements.prefix(10) + [missing] + elements.dropFirst(10)).map { .addElement($0) })
+      #expect(refusals.first?.index == 10)
+      let gone = SetConnection.fault("x", try #require(refusals.first))
+      #expect(Failure.kind(gone.osErrno) == .surprise && gone.message.contains("does not exist"))
+      // The kernel sees to a set's size for each of its regions.
+      #expect(try sets.header("swiftlet-ipvs-4-frontends")?.elements == elements.count + 1 - refusals.count)
+      #expect(refusals.count > 1800)
+      let full = SetConnection.fault("x", try #require(refusals.last))
+      #expect(full == BackendFault(.retry, "x: Hash is full, cannot add more elements"))
+    }
+  }
+
+  @Test func aSetThatIsNotThereIsNoError() throws {
     try make([.frontends])
     try namespace.run {
-      let session = SetSession()
-      #expect(try session.restore(["add swiftlet-ipvs-4-frontends 10.96.0.1,tcp:80 -exist"]) == nil)
-      let failed = try session.restore([
-        "add swiftlet-ipvs-4-frontends 10.96.0.2,tcp:80 -exist", "add swiftlet-ipvs-4-none 10.96.0.2,tcp:80 -exist",
-        "add swiftlet-ipvs-4-frontends 10.96.0.3,tcp:80 -exist",
+      let sets = try sets()
+      #expect(try sets.header("swiftlet-ipvs-4-none") == nil)
+      #expect(try sets.elements(.near, .ipv4) == nil)
+      #expect(try SetSession().save("swiftlet-ipvs-4-none") == nil)
+      #expect(try SetSession().names() == ["swiftlet-ipvs-4-frontends", "swiftlet-ipvs-6-frontends"])
+    }
+  }
+
+  /// The generation number of the real nf_tables, and of the tools that are installed.
+  @Test func rulesNobodyTouchedAreNotReadAgain() throws {
+    try make()
+    try namespace.run {
+      let connection = try LinuxKernel.netfilterConnection()
+      var saves = 0
+      let rules = StandingRules(
+        try Fixtures.settings(), Family.allCases, generation: { Generation(connection).current },
+        save: { family throws(BackendFault) in
+          saves += 1
+          return try IPTables.save(family)
+        })
+      try rules.lay()
+      #expect(saves == 2)
+      guard try IPTables.save(.ipv4).isOfNFTables else { return }
+      try rules.lay()
+      #expect(try rules.differing() == [])
+      #expect(saves == 2)
+      try Command.run("iptables", "-A", "INPUT", "-j", "ACCEPT")
+      #expect(try rules.differing() == [])
+      #expect(saves == 4)
+      try Command.run("ip6tables", "-F", "\(Rules.prefix)INPUT")
+      #expect(try rules.differing() == [.ipv6])
+      try rules.lay()
+      #expect(try rules.differing() == [])
+    }
+  }
+
+  @Test func aLineThatFailsIsNamed() throws {
+    try make([.frontends])
+    try namespace.run {
+      let failed = try SetSession().restore([
+        "create swiftlet-ipvs-4-near hash:ip,port family inet", "create swiftlet-ipvs-4-frontends hash:ip,port family inet",
+        "create swiftlet-ipvs-4-drop hash:ip,port family inet",
       ])
       #expect(failed?.line == 1, "\(String(describing: failed))")
-      #expect(failed?.words.contains("does not exist") == true)
-      #expect(try session.restore(["add swiftlet-ipvs-4-frontends 10.96.0.4,tcp:80 -exist"]) == nil)
-      #expect(try session.header("swiftlet-ipvs-4-frontends")?.elements ?? 0 >= 2)
-      #expect(try session.header("swiftlet-ipvs-4-none") == nil)
-      #expect(try session.save("swiftlet-ipvs-4-none") == nil)
-      #expect(try session.names() == ["swiftlet-ipvs-4-frontends", "swiftlet-ipvs-6-frontends"])
+      #expect(failed?.words.contains("already exists") == true)
     }
   }
 
