@@ -96,7 +96,7 @@ struct ProxyOptions: ParsableArguments {
   @Option(
     name: [.customLong("min-sync-period"), .customLong("iptables-min-sync-period"), .customLong("ipvs-min-sync-period")],
     help: ArgumentHelp(
-      "Changes that follow one another within this time go to the kernel together; the first goes at once. Default: 30ms.",
+      "Changes that follow one another within this time go to the kernel together; the first goes at once. Default: 45ms.",
       valueName: "duration"))
   var minSyncPeriod: String?
 

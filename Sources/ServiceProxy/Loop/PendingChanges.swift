@@ -2,6 +2,8 @@
 struct PendingChanges: Sendable {
   /// Those the loop has not taken up.
   private(set) var inbox: [ServiceChange] = []
+  /// The loop is woken when the pace allows, and need not be for each change.
+  var isPaced = false
   private(set) var services = 0
   private(set) var slices = 0
   /// When the oldest change came that no sync has begun with, nanoseconds; 0: there is none.
