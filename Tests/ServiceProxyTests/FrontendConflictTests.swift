@@ -52,6 +52,18 @@ struct FrontendConflictTests {
     #expect(batch.upserts.map(\.key) == ["default/a:/TCP/4"])
   }
 
+  /// Only the first of two ports by one name is programmed; the other one is to hold nothing, then or later.
+  @Test func aPortByANameThatIsTakenHoldsNothing() throws {
+    let ports = [ServicePort(name: "a", port: 80), ServicePort(name: "a", port: 81)]
+    var table = table(service("first", ["10.96.0.1"], created: 100, ports: ports))
+    #expect(table.report(of: "default/first")?.ports.map(\.frontends[0].port) == [80])
+    table.apply(.service(service("second", ["10.96.0.1"], created: 200, ports: [ServicePort(port: 81)])))
+    #expect(try table.requireBatch(2).upserts.map(\.key) == ["default/second:/TCP/4"])
+    table.apply(.serviceRemoved("default/first"))
+    _ = try table.requireBatch(3)
+    #expect(isProgrammed("second", in: table) && table.issues().isEmpty)
+  }
+
   @Test func aServiceMadeAnewGoesToTheEnd() throws {
     var table = table(external("a", "10.96.0.1", "192.0.2.7", created: 100), external("b", "10.96.0.2", "192.0.2.7", created: 200))
     table.apply(.serviceRemoved("default/a"))
