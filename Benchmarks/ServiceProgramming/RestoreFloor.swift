@@ -2,10 +2,10 @@ import IPTables
 import PluginHost
 import PluginKit
 
-/// What the iptables backend feeds to iptables-restore, recorded once, fed again by hand.
+/// What the iptables backend feeds to iptables-restore, recorded once, fed again by hand, each to a tool of its own.
 final class RestoreFloor: Floor {
   private let backend: IPTablesBackend
-  private let runner = ChildProcess()
+  private let runner = ChildProcess(keepsTools: false)
   private let loading: [ToolCall]
   private let changing: [ToolCall]
 
@@ -30,7 +30,7 @@ final class RestoreFloor: Floor {
   private func replay(_ calls: [ToolCall]) throws -> Usage {
     let begin = Usage.now()
     for call in calls {
-      guard case .exited(status: 0, _, _) = runner.run(call) else { throw FloorFault("\(call.words) did not take what was recorded") }
+      guard case .exited(status: 0, _, _, _) = runner.run(call) else { throw FloorFault("\(call.words) did not take what was recorded") }
     }
     return Usage.now() - begin
   }
@@ -53,4 +53,5 @@ private final class RecordingRunner: ToolRunner {
   func isPresent(_ tool: String) -> Bool { runner.isPresent(tool) }
   var lockFile: String { runner.lockFile }
   func takeChildren() -> Set<Int32> { runner.takeChildren() }
+  func endTools(exceptBusy: Bool) { runner.endTools(exceptBusy: exceptBusy) }
 }

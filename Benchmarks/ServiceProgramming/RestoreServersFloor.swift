@@ -28,6 +28,6 @@ final class RestoreServersFloor: Floor {
 
   private func run(_ arguments: [String], input: String = "") throws {
     let outcome = runner.run(ToolCall("ipvsadm", arguments, input: input))
-    guard case .exited(status: 0, _, _) = outcome else { throw FloorFault("ipvsadm \(arguments): \(outcome)") }
+    guard case .exited(status: 0, _, _, _) = outcome else { throw FloorFault("ipvsadm \(arguments): \(outcome)") }
   }
 }

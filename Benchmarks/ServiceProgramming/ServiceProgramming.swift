@@ -9,8 +9,8 @@ import ServiceProxy
 /// From the resolver to the kernel's commit, with the library loaded as the daemon loads it. Run it in a network namespace of its
 /// own (`unshare --net`): it programs the namespace it is in.
 ///
-/// CPU is this process with its children. Beside each figure stands how many times it is the floor: the same objects brought into
-/// the kernel by hand, from messages recorded before (see `Floor`).
+/// CPU is this process with its children. "/floor" behind a figure says how many times it is the floor, for a single change the means
+/// of both: the same objects brought into the kernel by hand, from messages recorded before (see `Floor`).
 @main
 struct ServiceProgramming: AsyncParsableCommand {
   @Option(help: "Directory with the backends.") var plugins: String
@@ -77,10 +77,10 @@ struct ServiceProgramming: AsyncParsableCommand {
   private func oneByOne(_ workload: Workload, _ loop: ProxyLoop, _ row: inout Table.Row) async throws {
     let begin = Usage.now()
     for number in 1...max(changes, 1) {
-      let submitted = Usage.now()
+      let submitted = ProxyLoop.monotonicNanoseconds()
       loop.submit([workload.change(number, round: number)])
       guard await loop.commit(within: .seconds(60)) else { throw ValidationError("a change was not committed within a minute") }
-      row.times.append((Usage.now() - submitted).wall)
+      row.times.append(Double(ProxyLoop.monotonicNanoseconds() - submitted) / 1e9)
     }
     row.change = (Usage.now() - begin) / Double(max(changes, 1))
   }

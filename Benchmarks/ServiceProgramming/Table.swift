@@ -17,7 +17,7 @@ struct Table {
   }
 
   private static let columns = [
-    ("services", 8), ("full CPU", 10), ("user", 8), ("/floor", 8), ("one p50", 11), ("p99", 10), ("CPU", 10), ("/floor", 8),
+    ("services", 8), ("full CPU", 10), ("user", 8), ("/floor", 8), ("one p50", 11), ("/floor", 8), ("p99", 10), ("CPU", 10), ("/floor", 8),
     ("100/s CPU", 11), ("lag p99", 11), ("private", 10), ("kernel", 10),
   ]
 
@@ -27,7 +27,8 @@ struct Table {
     Swift.print(
       Self.line([
         "\(row.services)", "\(Self.text(row.full.cpu)) s", "\(Self.text(row.full.user)) s", Self.ratio(row.full, row.fullFloor),
-        Self.milliseconds(Self.percentile(row.times, 0.5)), Self.milliseconds(Self.percentile(row.times, 0.99)),
+        Self.milliseconds(Self.percentile(row.times, 0.5)), Self.ratio(row.change, row.changeFloor, \.wall),
+        Self.milliseconds(Self.percentile(row.times, 0.99)),
         Self.milliseconds(row.change.cpu), Self.ratio(row.change, row.changeFloor), "\(Self.text(row.rate.cpu / row.rate.wall * 100)) %",
         "<= \(Self.milliseconds(row.lag))", "\(Self.text(Double(row.privateKilobytes) / 1024)) MB",
         "\(Self.text(Double(row.kernelKilobytes) / 1024)) MB",
@@ -38,7 +39,9 @@ struct Table {
     zip(cells, columns).map { String(repeating: " ", count: max(1, $1.1 - $0.count)) + $0 }.joined()
   }
 
-  private static func ratio(_ usage: Usage, _ floor: Usage?) -> String { floor.map { text(usage.cpu / max($0.cpu, 1e-6)) } ?? "-" }
+  private static func ratio(_ usage: Usage, _ floor: Usage?, _ time: KeyPath<Usage, Double> = \.cpu) -> String {
+    floor.map { text(usage[keyPath: time] / max($0[keyPath: time], 1e-6)) } ?? "-"
+  }
 
   private static func milliseconds(_ seconds: Double) -> String { "\(text(seconds * 1000)) ms" }
 

@@ -1,7 +1,7 @@
 import Glibc
 import ServiceProxy
 
-/// Time spent: wall clock and CPU of this process with the children it has waited for, in seconds.
+/// Time spent: wall clock and CPU of this process with its children, in seconds.
 struct Usage {
   var wall = 0.0
   var user = 0.0
@@ -15,9 +15,10 @@ struct Usage {
     var children = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &own)
     getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &children)
+    let living = LivingChildren.time()
     return Usage(
-      wall: Double(ProxyLoop.monotonicNanoseconds()) / 1e9, user: seconds(own.ru_utime) + seconds(children.ru_utime),
-      system: seconds(own.ru_stime) + seconds(children.ru_stime))
+      wall: Double(ProxyLoop.monotonicNanoseconds()) / 1e9, user: seconds(own.ru_utime) + seconds(children.ru_utime) + living.user,
+      system: seconds(own.ru_stime) + seconds(children.ru_stime) + living.system)
   }
 
   static func - (left: Usage, right: Usage) -> Usage {

@@ -8,6 +8,8 @@ extension IPTablesBackend {
 
   package func examine(thorough: Bool, damage: (String) -> Void) throws(BackendFault) {
     let hasEvent = watch?.takeEvents() ?? false
+    // The host does this from time to time, and nothing else when nothing happens.
+    if thorough { runner.endTools(exceptBusy: true) }
     guard thorough || hasEvent else { return }
     watch?.beginOwnChanges()
     defer { watch?.endOwnChanges(runner.takeChildren()) }

@@ -57,6 +57,7 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
   }
 
   package func stop() {
+    runner.endTools(exceptBusy: false)
     programmers = []
     watch = nil
   }

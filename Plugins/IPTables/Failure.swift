@@ -32,8 +32,10 @@ package struct ToolFailure: Error, Equatable, Sendable {
   /// nil: the tool did its work.
   package init?(_ call: ToolCall, _ outcome: ToolOutcome, lines: [String] = []) {
     switch outcome {
-    case .exited(0, _, _): return nil
-    case .exited(let status, _, let errors): self = Self.exit(call, status, errors, lines)
+    case .exited(0, _, _, _): return nil
+    case .exited(let status, _, let errors, let linesBefore):
+      self = Self.exit(
+        call, status, errors, { $0 > linesBefore && lines.indices.contains($0 - linesBefore - 1) ? lines[$0 - linesBefore - 1] : nil })
     case .killed(let signal, let errors): self.init(.transient, "\(call.words): killed by signal \(signal)\(Self.words(errors))")
     case .hung(let seconds): self.init(.transient, "\(call.words): did not end within \(seconds) s and was killed", errno: ETIMEDOUT)
     case .missing: self.init(.unsupported, "\(call.tool): not installed; install the package iptables", errno: ENOENT)
@@ -43,8 +45,8 @@ package struct ToolFailure: Error, Equatable, Sendable {
     }
   }
 
-  private static func exit(_ call: ToolCall, _ status: Int32, _ errors: String, _ lines: [String]) -> ToolFailure {
-    let subject = line(errors, lines).map { ", at \"\($0)\"" } ?? ""
+  private static func exit(_ call: ToolCall, _ status: Int32, _ errors: String, _ lineNumbered: (Int) -> String?) -> ToolFailure {
+    let subject = line(errors, lineNumbered).map { ", at \"\($0)\"" } ?? ""
     let message = "\(call.words): status \(status)\(words(errors))\(subject)"
     func says(_ text: String) -> Bool { errors.contains(text) }
     if says("Permission denied") || says("Operation not permitted") { return ToolFailure(.denied, message + "; CAP_NET_ADMIN is needed") }
@@ -69,7 +71,7 @@ package struct ToolFailure: Error, Equatable, Sendable {
   }
 
   /// "Error occurred at line: 4", "line 6 failed", "line 28: RULE_APPEND failed": the first number behind the word.
-  private static func line(_ errors: String, _ lines: [String]) -> String? {
+  private static func line(_ errors: String, _ lineNumbered: (Int) -> String?) -> String? {
     var rest = errors.utf8[...]
     while let start = rest.firstIndex(of: UInt8(ascii: "l")) {
       rest = rest[start...]
@@ -79,7 +81,7 @@ package struct ToolFailure: Error, Equatable, Sendable {
       }
       rest = rest.dropFirst(4)
       let digits = rest.drop { $0 == 0x20 || $0 == 0x3a }.prefix { (0x30...0x39).contains($0) }
-      if let number = Int(Substring(digits)), lines.indices.contains(number - 1) { return lines[number - 1] }
+      if let number = Int(Substring(digits)), let line = lineNumbered(number) { return line }
     }
     return nil
   }

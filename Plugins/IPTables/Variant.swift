@@ -37,7 +37,7 @@ package struct Tools {
   package var arePresent: Bool {
     if runner.isPresent("\(family.toolPrefix)-\(variant.rawValue)-restore") { return true }
     let plain = "\(family.toolPrefix)-restore"
-    guard runner.isPresent(plain), case .exited(0, let output, _) = runner.run(ToolCall(plain, ["--version"])) else { return false }
+    guard runner.isPresent(plain), case .exited(0, let output, _, _) = runner.run(ToolCall(plain, ["--version"])) else { return false }
     return output.contains("nf_tables") == (variant == .nft)
   }
 
@@ -45,7 +45,7 @@ package struct Tools {
     let call = ToolCall(tool("save"), counters ? ["-c"] : [])
     let outcome = runner.run(call)
     if let failure = ToolFailure(call, outcome) { throw failure }
-    guard case .exited(_, let output, _) = outcome else { throw ToolFailure(.transient, "\(call.words): no output") }
+    guard case .exited(_, let output, _, _) = outcome else { throw ToolFailure(.transient, "\(call.words): no output") }
     let saved = SavedRules(output)
     guard saved.isComplete else { throw ToolFailure(.transient, "\(call.words): its output ends in the middle of a table") }
     return saved
@@ -53,7 +53,8 @@ package struct Tools {
 
   package func restore(_ input: RestoreInput, testing: Bool = false) throws(ToolFailure) {
     if input.isEmpty { return }
-    let call = ToolCall(tool("restore"), ["--noflush", "-w", "\(Self.lockPatience)"] + (testing ? ["--test"] : []), input: input.text)
+    let arguments = ["--noflush", "-w", "\(Self.lockPatience)"] + (testing ? ["--test"] : [])
+    let call = ToolCall(tool("restore"), arguments, input: input.text, mayStay: !testing)
     if let failure = ToolFailure(call, runner.run(call), lines: input.lines) { throw failure }
   }
 }

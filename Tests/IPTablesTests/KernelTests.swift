@@ -214,6 +214,7 @@ private final class CountingRunner: ToolRunner {
   var lockFile: String { real.lockFile }
   func isPresent(_ tool: String) -> Bool { real.isPresent(tool) }
   func takeChildren() -> Set<Int32> { real.takeChildren() }
+  func endTools(exceptBusy: Bool) { real.endTools(exceptBusy: exceptBusy) }
 }
 
 /// A lock file of one test; gone with it.

@@ -28,6 +28,7 @@ final class ModelTool: ToolRunner {
   func isPresent(_ tool: String) -> Bool { installed.contains(tool) }
   let lockFile = "/run/xtables.lock"
   func takeChildren() -> Set<Int32> { [] }
+  func endTools(exceptBusy: Bool) {}
 
   func run(_ call: ToolCall) -> ToolOutcome {
     guard isPresent(call.tool) else { return .missing }

@@ -1,0 +1,56 @@
+import Glibc
+
+/// An iptables-restore that stays between two changes: it commits table by table until its input ends, so it can be given a
+/// change when there is one. Starting a tool (linking it, reading its extensions) costs several times what a small change does.
+///
+/// Whether a change is through it says itself: a verbose one prints the comment lines it comes across, at once, so a comment
+/// stands behind each change. A line it cannot make ends it, as it would end a tool that was started for that change alone.
+final class ResidentRestore {
+  /// For a tool to say its first word. One that keeps its words back until it ends (none known) is not waited for again.
+  private static let patience: SpawnedTool.Instant = 2000
+
+  private let tool: SpawnedTool
+  private var changes = 0
+  /// Which it counts from its start, and names when something is wrong.
+  private var lines = 0
+
+  /// nil: it is of no use as a resident, why ever.
+  init?(_ path: String, _ words: [String], environment: [String]) {
+    do throws(SpawnedTool.StartFailure) {
+      tool = try SpawnedTool(path, words + ["--verbose"], environment: environment)
+    } catch {
+      return nil
+    }
+    guard feed("", until: SpawnedTool.now() + Self.patience) == .exited(status: 0, output: "", errors: "") else { return nil }
+  }
+
+  var process: pid_t { tool.process }
+
+  /// Somebody may have ended it while it had nothing to do.
+  var isThere: Bool {
+    var state = pollfd(fd: tool.output.ours, events: 0, revents: 0)
+    return poll(&state, 1, 0) == 0
+  }
+
+  /// The outcome is that of a tool started for this input; after any but `exited(status: 0)` this one has ended.
+  /// nil: not in time, and what it had committed by then is not known.
+  func feed(_ input: String, until end: SpawnedTool.Instant) -> ToolOutcome? {
+    changes += 1
+    let mark = "# \(changes)\n"
+    let isInTime = tool.exchange(input + mark, until: end, orLine: mark)
+    let linesBefore = lines
+    lines += input.utf8.count { $0 == 0x0a } + 1
+    defer {
+      tool.output.clear()
+      tool.errors.clear()
+    }
+    if isInTime, tool.output.ends(with: mark) { return .exited(status: 0, output: "", errors: "") }
+    guard isInTime, let outcome = tool.end(until: end) else {
+      tool.kill()
+      return nil
+    }
+    guard case .exited(let status, let output, let errors, _) = outcome else { return outcome }
+    // It ended before it was through, whatever it thinks of that.
+    return .exited(status: status == 0 ? -1 : status, output: output, errors: errors, linesBefore: linesBefore)
+  }
+}
