@@ -5,6 +5,9 @@ enum LivingChildren {
   /// Seconds of user and system time, from the scheduler's own count in nanoseconds, shared out as the ticks say.
   static func time() -> (user: Double, system: Double) {
     var sum = (user: 0.0, system: 0.0)
+    var state = siginfo_t()
+    // To look through /proc takes longer than some of what is measured.
+    if waitid(P_ALL, 0, &state, WEXITED | WNOHANG | WNOWAIT) != 0 { return sum }
     for process in processes() {
       guard let status = read("/proc/\(process)/stat"), let end = status.lastIndex(of: ")") else { continue }
       // Behind the name: state, then the parent; the times are the twelfth and the thirteenth.

@@ -1,7 +1,8 @@
 import PluginKit
 
 extension NFTablesBackend: InspectableProxy {
-  package func explain(_ key: String, line: (String) -> Void) throws(BackendFault) {
+  package func explain(_ name: String, line: (String) -> Void) throws(BackendFault) {
+    let key = ServiceKey(name)
     guard let programmer else { throw BackendFault(.invalid, "explain before start") }
     var isFound = false
     for table in programmer.tables.all {
@@ -12,14 +13,15 @@ extension NFTablesBackend: InspectableProxy {
     if !isFound { throw BackendFault(.notFound, "explain: no service port \(key)") }
   }
 
-  package func counters(_ key: String, emit: (String, ProxyCounters) -> Void) throws(BackendFault) {
+  package func counters(_ name: String, emit: (String, ProxyCounters) -> Void) throws(BackendFault) {
+    let key = ServiceKey(name)
     guard let programmer else { throw BackendFault(.invalid, "counters before start") }
-    var isFound = key.isEmpty
+    var isFound = name.isEmpty
     for table in programmer.tables.all {
-      let keys = key.isEmpty ? table.services.keys.sorted() : table.services[key] == nil ? [] : [key]
+      let keys = name.isEmpty ? table.services.keys.sorted() : table.services[key] == nil ? [] : [key]
       if keys.isEmpty { continue }
       isFound = true
-      let frontends = key.isEmpty ? nil : table.services[key]?.frontends
+      let frontends = name.isEmpty ? nil : table.services[key]?.frontends
       let counts = try CounterReader(programmer.connection, table.family).counts(of: frontends, table.frontends)
       for key in keys {
         var sum = FrontendCounts()
@@ -27,7 +29,7 @@ extension NFTablesBackend: InspectableProxy {
           sum = sum + (counts[frontend] ?? FrontendCounts()) + (table.carried[frontend] ?? FrontendCounts())
         }
         // Packets and bytes of a connection pass the maps once only; what follows is conntrack's.
-        emit(key, ProxyCounters(connections: sum.connections, noEndpoint: sum.noEndpoint, sourceRefused: sum.sourceRefused))
+        emit(key.text, ProxyCounters(connections: sum.connections, noEndpoint: sum.noEndpoint, sourceRefused: sum.sourceRefused))
       }
     }
     if !isFound { throw BackendFault(.notFound, "counters: no service port \(key)") }

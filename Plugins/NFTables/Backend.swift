@@ -66,14 +66,15 @@ package final class NFTablesBackend: ProxyPlugin {
       try watch?.listen(false)
       quiet = Quiet(programmer.connection)
       try programmer.beginLoad()
+      if !batch.isComplete { programmer.expectMore(than: batch) }
     }
     guard programmer.isLoading || programmer.isLoaded else {
       throw BackendFault(.retry, "generation \(batch.generation): a full load has to come first")
     }
     func report(_ change: Change, _ fault: BackendFault) {
       guard let key = change.serviceKey else { return }
-      host.log(.warning, "service port not programmed", ["service": key, "error": fault.message, "generation": "\(batch.generation)"])
-      failed(key, fault)
+      host.log(.warning, "service port not programmed", ["service": key.text, "error": fault.message, "generation": "\(batch.generation)"])
+      failed(key.text, fault)
     }
     let changes = Self.changes(batch, programmer.tables) { programmer.refuse($0, $1, report) }
     try programmer.apply(changes, failed: report)
@@ -90,7 +91,7 @@ package final class NFTablesBackend: ProxyPlugin {
   /// What a batch asks for. A key that is removed and set in one batch is set; one set twice is set as the last one says.
   static func changes(_ batch: ProxyBatchView, _ tables: Tables, refuse: (Change, BackendFault) -> Void) -> [Change] {
     var changes: [Change] = []
-    var places: [String: Int] = [:]
+    var places: [ServiceKey: Int] = [:]
     changes.reserveCapacity(batch.upserts.count)
     if batch.upserts.count > 1 { places.reserveCapacity(batch.upserts.count) }
     for raw in batch.upserts {
@@ -107,13 +108,13 @@ package final class NFTablesBackend: ProxyPlugin {
       }
     }
     // A key that changes its family leaves the other family's table.
-    if tables.all.contains(where: { !$0.services.isEmpty }) {
-      for case .upsert(let port) in changes where tables[port.family.other].services[port.key] != nil {
-        changes.append(.removal(key: port.key, port.family.other))
-      }
+    for index in changes.indices {
+      guard case .upsert(let port)? = changes[safe: index] else { continue }
+      let other = tables[port.family.other]
+      if !other.services.isEmpty, other.services[port.key] != nil { changes.append(.removal(key: port.key, other.family)) }
     }
     for raw in batch.removals {
-      let key = raw.text
+      let key = ServiceKey(raw.text)
       if places[key] != nil { continue }
       for family in Family.allCases where tables[family].services[key] != nil {
         changes.append(.removal(key: key, family))

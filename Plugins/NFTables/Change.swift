@@ -1,17 +1,19 @@
 import PluginAPI
 import PluginKit
 
-/// What one service port asks of its family's table.
-package struct ServicePort: Equatable, Sendable {
-  package var key: String
-  package var family: Family
-  package var frontends: [(key: FrontendKey, state: FrontendState)] = []
+/// What one service port asks of its family's table. In one place, since a batch is gone through several times.
+package final class ServicePort: Equatable, Sendable {
+  package let key: ServiceKey
+  package let family: Family
+  package let frontends: [(key: FrontendKey, state: FrontendState)]
   /// Endpoint addresses on this node, each once.
-  package var hairpins: [Address] = []
+  package let hairpins: [Address]
 
-  package init(key: String, family: Family) {
+  package init(key: ServiceKey, family: Family, frontends: [(key: FrontendKey, state: FrontendState)] = [], hairpins: [Address] = []) {
     self.key = key
     self.family = family
+    self.frontends = frontends
+    self.hairpins = hairpins
   }
 
   package static func == (left: ServicePort, right: ServicePort) -> Bool {
@@ -23,7 +25,7 @@ package struct ServicePort: Equatable, Sendable {
 /// One thing to change in one table; the smallest part of a transaction.
 package enum Change: Equatable, Sendable {
   case upsert(ServicePort)
-  case removal(key: String, Family)
+  case removal(key: ServiceKey, Family)
   /// Front ends found in the kernel that nobody claimed.
   case sweep([FrontendKey], Family)
 
@@ -34,7 +36,7 @@ package enum Change: Equatable, Sendable {
     }
   }
 
-  package var serviceKey: String? {
+  package var serviceKey: ServiceKey? {
     switch self {
     case .upsert(let port): port.key
     case .removal(let key, _): key

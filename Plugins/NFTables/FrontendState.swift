@@ -3,24 +3,18 @@ package struct FrontendState: Equatable, Sendable {
   /// Chosen by everybody, or by those who are near when the class tells them from others. Element `i` of the endpoint map;
   /// with affinity the element of place `slots[i]`.
   package var endpoints: [Endpoint]
-  /// Chosen by those who are not near. Element `localIndex + i`.
-  package var localEndpoints: [Endpoint] = []
-  /// One for each endpoint where there is session affinity.
-  package var slots: [AffinitySlot] = []
-  package var localSlots: [AffinitySlot] = []
-  /// Sources that are served, where the class asks for them; disjoint and sorted.
-  package var ranges: [Network] = []
+  private var rare: RareParts.Shared?
   /// Reasons the kernel counts for this front end on their own.
   package var refusals = Refusals()
   /// nil: the kernel has endpoints for this front end but nothing leads to them.
   package var serviceClass: ServiceClass?
   /// Key of the service port that claims it; nil: found in the kernel, not claimed so far.
-  package var owner: String?
+  package var owner: ServiceKey?
 
   /// Indices of local endpoints begin here, so that they stay when the number of the others changes.
   package static let localIndex = 0x8000
 
-  package init(endpoints: [Endpoint], serviceClass: ServiceClass?, owner: String?) {
+  package init(endpoints: [Endpoint], serviceClass: ServiceClass?, owner: ServiceKey?) {
     self.endpoints = endpoints
     self.serviceClass = serviceClass
     self.owner = owner
@@ -29,14 +23,50 @@ package struct FrontendState: Equatable, Sendable {
 
   package static let unclaimed = FrontendState(endpoints: [], serviceClass: nil, owner: nil)
 
-  /// Elements it has in the kernel, about.
-  package var weight: Int {
-    1 + endpoints.count + localEndpoints.count + slots.count + localSlots.count + ranges.count + refusals.count
+  /// There is nothing but endpoints that everybody chooses alike.
+  package var isPlain: Bool { rare == nil }
+
+  /// Chosen by those who are not near. Element `localIndex + i`.
+  package var localEndpoints: [Endpoint] {
+    get { rareParts.localEndpoints }
+    _modify { yield &rareParts.localEndpoints }
   }
+
+  /// One for each endpoint where there is session affinity.
+  package var slots: [AffinitySlot] {
+    get { rareParts.slots }
+    _modify { yield &rareParts.slots }
+  }
+
+  package var localSlots: [AffinitySlot] {
+    get { rareParts.localSlots }
+    _modify { yield &rareParts.localSlots }
+  }
+
+  /// Sources that are served, where the class asks for them; disjoint and sorted.
+  package var ranges: [Network] {
+    get { rareParts.ranges }
+    _modify { yield &rareParts.ranges }
+  }
+
+  private var rareParts: RareParts {
+    get { rare?.parts ?? RareParts() }
+    _modify {
+      var parts = rare?.parts ?? RareParts()
+      // Nobody else holds what is changed then, unless another front end does.
+      rare = nil
+      yield &parts
+      rare = parts.isEmpty ? nil : RareParts.Shared(parts)
+    }
+  }
+
+  /// Elements it has in the kernel, about.
+  package var weight: Int { 1 + endpoints.count + refusals.count + (rare?.parts.weight ?? 0) }
 
   /// Its class and the places its clients are remembered at.
   package func forEachReference(_ key: FrontendKey, _ body: (ClassReference) -> Void) {
     if let serviceClass { body(ClassReference(serviceClass, isNodePort: key.isNodePort)) }
+    if isPlain { return }
     for slot in slots where slot.isKnown { body(ClassReference(ServiceClass(slot), isNodePort: key.isNodePort)) }
     for slot in localSlots where slot.isKnown { body(ClassReference(ServiceClass(slot), isNodePort: key.isNodePort)) }
   }
@@ -45,6 +75,7 @@ package struct FrontendState: Equatable, Sendable {
   /// as endpoints changed, however many there are. Those with affinity keep their places.
   package mutating func arrange(like old: FrontendState) {
     endpoints = Self.arranged(endpoints, like: old.endpoints)
+    if isPlain { return }
     localEndpoints = Self.arranged(localEndpoints, like: old.localEndpoints)
     slots = Self.placed(endpoints, slots, like: old.endpoints, old.slots)
     localSlots = Self.placed(localEndpoints, localSlots, like: old.localEndpoints, old.localSlots)

@@ -94,7 +94,7 @@ package struct Grouping {
     return released
   }
 
-  private static func fault(_ service: String, _ key: FrontendKey, _ family: Family, heldBy other: String) -> BackendFault {
+  private static func fault(_ service: ServiceKey, _ key: FrontendKey, _ family: Family, heldBy other: ServiceKey) -> BackendFault {
     BackendFault(.invalid, "\(service): front end \(key.text(family)) is held by \(other)")
   }
 }

@@ -1,5 +1,6 @@
 import CNetfilter
 import Glibc
+import PluginAPI
 import PluginKit
 
 /// Brings changes into the kernel: cut into transactions, with the state known here following each commit.
@@ -69,6 +70,14 @@ package final class Programmer {
     retireClasses(sparing: 0)
     isLoading = false
     isLoaded = true
+  }
+
+  /// The first of several batches: the others are as large, and there may be many. Not more, since what is stored is scattered over all of the space.
+  package func expectMore(than batch: ProxyBatchView) {
+    for table in tables.all {
+      let count = batch.upserts.count { $0.family == table.family.rawValue }
+      if count > 0 { table.expect(services: count * 8) }
+    }
   }
 
   // MARK: - Changes

@@ -5,11 +5,10 @@ extension ServicePort {
   /// Reads a service port from the host's memory. `fault` says why it cannot be programmed; what could be read is there all the
   /// same, so that its previous state can be told from something nobody wants.
   package static func read(_ raw: swl_proxy_service_t) -> (port: ServicePort, fault: BackendFault?) {
-    let key = raw.key.text
+    let key = ServiceKey(raw.key.text)
     guard let family = Family(rawValue: raw.family) else {
       return (ServicePort(key: key, family: .ipv4), BackendFault(.invalid, "\(key): \(raw.family) is not an IP family"))
     }
-    var port = ServicePort(key: key, family: family)
     var reader = FrontendReader(owner: key, family: family, proto: raw.protocol, affinitySeconds: raw.affinity_seconds)
     var fault: BackendFault?
     for endpoint in raw.endpointViews where !reader.take(endpoint) {
@@ -19,12 +18,12 @@ extension ServicePort {
       fault = BackendFault(.invalid, "\(key): a source range is no network or of the other IP family")
     }
     reader.settle()
-    port.hairpins = reader.onNode
+    var frontends: [(key: FrontendKey, state: FrontendState)] = []
     for frontend in raw.frontendViews {
       do throws(BackendFault) {
         let (frontendKey, state) = try reader.read(frontend)
         // There are few.
-        if !port.frontends.contains(where: { $0.key == frontendKey }) { port.frontends.append((frontendKey, state)) }
+        if !frontends.contains(where: { $0.key == frontendKey }) { frontends.append((frontendKey, state)) }
         try reader.checkLimits(state)
       } catch {
         fault = BackendFault(error.status, "\(key): \(error.message)")
@@ -35,13 +34,13 @@ extension ServicePort {
     default:
       fault = BackendFault(.unsupported, "\(key): IP protocol \(raw.protocol) is not TCP, UDP or SCTP")
     }
-    return (port, fault)
+    return (ServicePort(key: key, family: family, frontends: frontends, hairpins: reader.onNode), fault)
   }
 }
 
 /// What the front ends of one service port share. Those with one selection share one array of endpoints.
 private struct FrontendReader {
-  let owner: String
+  let owner: ServiceKey
   let family: Family
   let proto: UInt8
   let affinitySeconds: UInt32
@@ -50,7 +49,7 @@ private struct FrontendReader {
   private var local: [Endpoint] = []
   private var ranges: [Network] = []
 
-  init(owner: String, family: Family, proto: UInt8, affinitySeconds: UInt32) {
+  init(owner: ServiceKey, family: Family, proto: UInt8, affinitySeconds: UInt32) {
     self.owner = owner
     self.family = family
     self.proto = proto

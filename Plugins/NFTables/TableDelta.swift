@@ -30,6 +30,20 @@ package struct TableDelta: Sendable {
 
   /// Adds what turns one state of a front end into another; `.unclaimed` is "not there".
   package mutating func append(_ key: FrontendKey, from old: FrontendState, to new: FrontendState) {
+    if old.isPlain, new.isPlain {
+      appendEndpoints(key, old.endpoints, new.endpoints, from: 0)
+    } else {
+      appendAll(key, from: old, to: new)
+    }
+    let (had, has) = (old.serviceClass, new.serviceClass)
+    if had != has || old.refusals != new.refusals { appendRefusals(key, old, new) }
+    if had == has { return }
+    let map = MapKind.frontends(isNodePort: key.isNodePort)
+    change(map, had.map { Element(key, $0) }, has.map { Element(key, $0) })
+  }
+
+  /// All that a front end can have beside its class.
+  private mutating func appendAll(_ key: FrontendKey, from old: FrontendState, to new: FrontendState) {
     let local = FrontendState.localIndex
     appendEndpoints(key, old.slots.isEmpty ? old.endpoints : [], new.slots.isEmpty ? new.endpoints : [], from: 0)
     appendEndpoints(key, old.localSlots.isEmpty ? old.localEndpoints : [], new.localSlots.isEmpty ? new.localEndpoints : [], from: local)
@@ -39,11 +53,6 @@ package struct TableDelta: Sendable {
       appendSlots(key, old.localSlots, new.localSlots, from: local)
     }
     if old.ranges != new.ranges { appendRanges(key, old.ranges, new.ranges) }
-    let (had, has) = (old.serviceClass, new.serviceClass)
-    if had != has || old.refusals != new.refusals { appendRefusals(key, old, new) }
-    if had == has { return }
-    let map = MapKind.frontends(isNodePort: key.isNodePort)
-    change(map, had.map { Element(key, $0) }, has.map { Element(key, $0) })
   }
 
   private mutating func change(_ map: MapKind, _ old: Element?, _ new: Element?) {

@@ -7,7 +7,7 @@ package final class TableState {
 
   package let layout: Layout
   package internal(set) var frontends: [FrontendKey: FrontendState] = [:]
-  package internal(set) var services: [String: ServiceRecord] = [:]
+  package internal(set) var services: [ServiceKey: ServiceRecord] = [:]
   /// Front ends of each class.
   package internal(set) var classUses: [ClassReference: Int] = [:]
   package internal(set) var classes: Set<ClassReference> = []
@@ -27,18 +27,29 @@ package final class TableState {
 
   package var family: Family { layout.family }
 
+  /// So many service ports will come: dictionaries that grow with each batch of a load are made anew, and hashed, again and again.
+  package func expect(services count: Int) {
+    services.reserveCapacity(services.count + count)
+    frontends.reserveCapacity(frontends.count + count)
+  }
+
   package init(_ layout: Layout) { self.layout = layout }
 
   /// What the kernel has to do for these changes together; a front end may move from one service port to another among them.
   package func delta(for changes: some Collection<Change>) -> TableDelta {
     var delta = TableDelta(family)
     var hairpinSteps: [Address: Int] = [:]
-    var places: [FrontendKey: Int] = [:]
-    places.reserveCapacity(changes.count)
+    // No two of the changes claim one front end, so places are asked for once one is given up.
+    var places: [FrontendKey: Int]?
     delta.settled.reserveCapacity(changes.count)
     func aim(_ key: FrontendKey, at state: FrontendState?, isClaim: Bool) {
-      if let place = places.updateValue(delta.settled.count, forKey: key) {
-        places[key] = place
+      if places == nil {
+        if isClaim { return delta.settled.append((key, state)) }
+        places = [:]
+        for (place, settled) in delta.settled.enumerated() { places?[settled.key] = place }
+      }
+      if let place = places?.updateValue(delta.settled.count, forKey: key) {
+        places?[key] = place
         // A claim of one service port outweighs the release by another, whichever comes first.
         if isClaim, delta.settled.indices.contains(place) { delta.settled[place].state = state }
       } else {
@@ -81,7 +92,7 @@ package final class TableState {
   }
 
   /// Key of the service port a front end is claimed by.
-  package func owner(of key: FrontendKey) -> String? {
+  package func owner(of key: FrontendKey) -> ServiceKey? {
     frontends.index(forKey: key).flatMap { frontends.values[$0].owner }
   }
 

@@ -36,7 +36,7 @@ struct DeltaPropertyTests {
     for _ in 0..<60 {
       let batch = Fixtures.randomBatch(&existing, using: &generator)
       for side in sides {
-        let removals = batch.removals.map { Change.removal(key: $0, side.state.family) }
+        let removals = batch.removals.map { Change.removal(key: ServiceKey($0), side.state.family) }
         side.apply(removals + Fixtures.ports(batch.upserts))
       }
     }

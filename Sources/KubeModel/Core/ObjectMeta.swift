@@ -26,11 +26,6 @@ public struct ObjectMeta: Sendable, Hashable {
 
   /// Asked for with each change of each object: made in one piece, which an interpolation is not.
   public static func namespacedName(_ namespace: String, _ name: String) -> String {
-    var text = ""
-    text.reserveCapacity(namespace.utf8.count + 1 + name.utf8.count)
-    text += namespace
-    text += "/"
-    text += name
-    return text
+    String(joining: namespace, "/", name)
   }
 }

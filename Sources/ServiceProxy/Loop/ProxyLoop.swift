@@ -102,6 +102,7 @@ public actor ProxyLoop {
 
   private func apply(_ changes: [ServiceChange]) {
     guard !changes.isEmpty else { return }
+    table.expect(changes)
     for change in changes {
       table.apply(change)
       switch change {

@@ -17,6 +17,9 @@ struct FrontendClaims: Sendable {
   /// Services that lost a front end since they were last settled.
   private var robbed: Set<Int> = []
 
+  /// So many front ends more will be held.
+  mutating func reserve(_ count: Int) { holders.reserveCapacity(holders.count + count) }
+
   /// Why a port got nothing.
   struct Conflict {
     var key: FrontendKey

@@ -88,19 +88,9 @@ public struct ServiceResolver: Sendable {
 
   /// "namespace/name:port/TCP/4"
   static func key(of port: ServicePort, _ service: Shared<Service>, _ family: IPFamily) -> String {
-    let words = port.protocol.description
-    var key = ""
-    let length = service.value.metadata.namespace.utf8.count + service.value.metadata.name.utf8.count + port.name.utf8.count
-    key.reserveCapacity(length + words.utf8.count + 5)
-    key += service.value.metadata.namespace
-    key += "/"
-    key += service.value.metadata.name
-    key += ":"
-    key += port.name
-    key += "/"
-    key += words
-    key += family == .v4 ? "/4" : "/6"
-    return key
+    String(
+      joining: service.value.metadata.namespace, "/", service.value.metadata.name, ":", port.name, "/", port.protocol.description,
+      family == .v4 ? "/4" : "/6")
   }
 
   /// Addresses given in a family the Service is not served in. As upstream they are not programmed; here that is said.

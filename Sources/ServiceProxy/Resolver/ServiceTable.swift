@@ -34,6 +34,25 @@ public struct ServiceTable: Sendable {
   public var hasChanges: Bool { !dirty.isEmpty || !again.isEmpty }
   public var serviceNames: [String] { entries.filter { $0.service != nil }.map(\.name).sorted() }
 
+  /// These come next. A first list holds thousands: dictionaries that grow with it are made anew, and hashed, again and again.
+  mutating func expect(_ changes: [ServiceChange]) {
+    guard changes.count > entries.count else { return }
+    var (services, slices) = (0, 0)
+    for change in changes {
+      switch change {
+      case .serviceSet: services += 1
+      case .sliceSet: slices += 1
+      case .serviceRemoved, .sliceRemoved: break
+      }
+    }
+    entries.reserveCapacity(entries.count + services)
+    dirty.reserveCapacity(dirty.count + services)
+    places.reserveCapacity(places.count + services)
+    placeOfSlice.reserveCapacity(placeOfSlice.count + slices)
+    // At least one front end each.
+    claims.reserve(services)
+  }
+
   public mutating func apply(_ change: ServiceChange) {
     switch change {
     case .serviceSet(let service):
