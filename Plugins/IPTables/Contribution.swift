@@ -79,7 +79,7 @@ private struct Rendering {
     for address in port.onNode {
       let host = Rule.host(address, family)
       let rule = "-s \(host) -d \(host) \(Rule.comment("a pod that reaches itself")) -j MASQUERADE --random-fully"
-      result.entries[ChainID(.nat, ChainName.hairpin), default: []].append(rule)
+      result.entries[Layout.hairpins, default: []].append(rule)
     }
   }
 

@@ -91,7 +91,7 @@ extension Edit {
   }
 
   /// The part that only adds.
-  fileprivate var arriving: Edit? {
+  var arriving: Edit? {
     switch action {
     case .replace: self
     case .amend(let isNew, let add, _): add.isEmpty && !isNew ? nil : Edit(chain, .amend(isNew: isNew, add: add, delete: []))
@@ -99,7 +99,8 @@ extension Edit {
     }
   }
 
-  fileprivate var leaving: Edit? {
+  /// The other part, which only takes away.
+  var leaving: Edit? {
     switch action {
     case .replace: nil
     case .amend(_, _, let delete): delete.isEmpty ? nil : Edit(chain, .amend(isNew: false, add: [], delete: delete))

@@ -83,7 +83,7 @@ package struct FamilyState: Sendable {
       }
     }
     let destinations = found.chains.values.joined().compactMap { $0.split(separator: " ").last }
-    let hairpin = ChainID(.nat, ChainName.hairpin)
+    let hairpin = Layout.hairpins
     for rule in kernel.chains[hairpin] ?? [] {
       guard let address = rule.split(separator: " ").dropFirst().first?.split(separator: "/").first else { continue }
       if destinations.contains(where: { $0.hasPrefix("\(address):") || $0.hasPrefix("[\(address)]") }) {
@@ -162,7 +162,7 @@ package struct FamilyState: Sendable {
       if !removing { delete = [] }
       if there != nil, add.isEmpty, delete.isEmpty { return nil }
       // Each -D makes the tool look for its rule from the top.
-      if delete.count > 16 { return Edit(id, .replace(rules.keys.sorted())) }
+      if delete.count > 16, id != Layout.hairpins { return Edit(id, .replace(rules.keys.sorted())) }
       return Edit(id, .amend(isNew: there == nil, add: add, delete: delete))
     }
   }

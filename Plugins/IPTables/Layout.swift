@@ -25,10 +25,13 @@ package struct Layout: Sendable {
 
   package var tellsPods: Bool { !settings.podMatches(family).isEmpty }
 
+  /// A rule for each endpoint on this node, which hides a pod that reaches itself.
+  package static let hairpins = ChainID(.nat, ChainName.hairpin)
+
   /// Their rules belong to Services and have no order.
   package static let shared: [ChainID] = [
     ChainID(.filter, ChainName.addresses), ChainID(.filter, ChainName.nodePorts), ChainID(.filter, ChainName.health),
-    ChainID(.nat, ChainName.addresses), ChainID(.nat, ChainName.nodePorts), ChainID(.nat, ChainName.hairpin),
+    ChainID(.nat, ChainName.addresses), ChainID(.nat, ChainName.nodePorts), hairpins,
   ]
 
   /// Chains with all their rules.

@@ -1,3 +1,4 @@
+import CNetfilter
 import PluginKit
 
 /// Brings changes into the kernel for one family: cut into loads of the tool, with the state known here following each commit.
@@ -6,6 +7,7 @@ package final class Programmer {
   private let tools: Tools
   private let isCancelled: () -> Bool
   private let log: (String) -> Void
+  private let awaitPackets: () -> Void
   /// What the kernel holds is not certain.
   package private(set) var isSuspect = false
   package private(set) var isLoading = false
@@ -13,13 +15,16 @@ package final class Programmer {
   /// Of a load, where the tool writes the whole table each time: brought in together.
   private var pending: [Change] = []
 
+  /// - Parameter awaitPackets: returns once no packet is on its way that began before.
   package init(
-    _ layout: Layout, _ tools: Tools, isCancelled: @escaping () -> Bool = { false }, log: @escaping (String) -> Void = { _ in }
+    _ layout: Layout, _ tools: Tools, isCancelled: @escaping () -> Bool = { false }, log: @escaping (String) -> Void = { _ in },
+    awaitPackets: @escaping () -> Void = { swl_await_packets() }
   ) {
     state = FamilyState(layout)
     self.tools = tools
     self.isCancelled = isCancelled
     self.log = log
+    self.awaitPackets = awaitPackets
   }
 
   package var family: Family { state.layout.family }
@@ -137,7 +142,18 @@ package final class Programmer {
 
   // MARK: - The kernel
 
+  /// A packet may have been sent to a pod by the old rules and not have come yet to where the source of what reaches itself is hidden:
+  /// unhidden it would be lost, and so would each of its retries, which conntrack sends the same way. So what leads to the pod goes
+  /// first, and the rule that hides when no packet is on its way any more.
   private func run(_ edits: [Edit]) throws(ToolFailure) {
+    let late = edits.filter { $0.chain == Layout.hairpins }.compactMap(\.leaving)
+    if late.isEmpty { return try commit(edits) }
+    try commit(edits.compactMap { $0.chain == Layout.hairpins ? $0.arriving : $0 })
+    awaitPackets()
+    try commit(late)
+  }
+
+  private func commit(_ edits: [Edit]) throws(ToolFailure) {
     if edits.isEmpty { return }
     do throws(ToolFailure) {
       try tools.restore(RestoreInput(edits))

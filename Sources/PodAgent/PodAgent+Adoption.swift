@@ -66,9 +66,8 @@ extension PodAgent {
         await reconcile()
         return true
       } catch {
-        if startProblem == nil { logger.error("cannot start pods yet, trying again each second", metadata: ["error": "\(error)"]) }
         startProblem = "\(error)"
-        await tellRuntimeState("\(error)")
+        await tellRuntimeState("\(error)", meaning: "cannot start pods yet, trying again each second")
         guard (try? await context.sleep(.seconds(1))) != nil else { return false }
       }
     }

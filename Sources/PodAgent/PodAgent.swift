@@ -115,11 +115,16 @@ public actor PodAgent {
 
   private var toldRuntimeError = false
 
-  func tellRuntimeState(_ error: String?) async {
+  /// - Parameter meaning: of the error, for the log.
+  func tellRuntimeState(_ error: String?, meaning: String = "the container runtime does not answer, trying again each second") async {
     guard (error != nil) != toldRuntimeError else { return }
     toldRuntimeError = error != nil
     let message = error ?? "the container runtime answers again"
-    logger.log(level: error == nil ? .notice : .error, "\(message)")
+    if let error {
+      logger.error("\(meaning)", metadata: ["error": "\(error)"])
+    } else {
+      logger.notice("\(message)")
+    }
     await context.record(
       AgentEvent(
         error == nil ? .normal : .warning, kind: "Node", object: context.node.nodeName,

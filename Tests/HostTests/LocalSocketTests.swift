@@ -1,6 +1,7 @@
 import Glibc
 import KubeModel
 import Logging
+import NIOCore
 import NIOHTTP1
 import NIOPosix
 import PodAgent
@@ -147,6 +148,31 @@ struct LocalSocketTests {
     ) { _ in .text(.ok, "ok") }
     let error = await #expect(throws: SettingsProblem.self) { try await service.run() }
     #expect(error?.message.hasPrefix("the health endpoint cannot listen at http://192.0.2.1:10248: ") == true)
+  }
+
+  /// As kubelet's and kube-proxy's listeners, which are Go's.
+  @Test func theUnspecifiedAddressIsThatOfBothFamilies() async throws {
+    let group = MultiThreadedEventLoopGroup.singleton
+    let port = try await freePort(group)
+    let service = HTTPService(
+      name: "health endpoint", place: .tcp(host: "0.0.0.0", port: port), group: group,
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    ) { _ in .text(.ok, "ok") }
+    let run = Task { try await service.run() }
+    for host in ["127.0.0.1", "::1"] {
+      #expect(
+        await eventually { (try? await ClientBootstrap(group: group).connect(host: host, port: port).get().close().get()) != nil },
+        "\(host)")
+    }
+    run.cancel()
+    try await run.value
+  }
+
+  private func freePort(_ group: MultiThreadedEventLoopGroup) async throws -> Int {
+    let channel = try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()
+    let port = try #require(channel.localAddress?.port)
+    try await channel.close()
+    return port
   }
 
   // MARK: Raw sockets

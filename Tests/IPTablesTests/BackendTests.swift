@@ -75,6 +75,33 @@ struct BackendTests {
     #expect(tool.restores.count == before + 1)
   }
 
+  /// Between the two look-ups of a packet a commit may fall: the pod it was sent to would answer itself.
+  @Test func aPodIsHiddenAsLongAsAPacketMayBeOnItsWayToIt() throws {
+    var restores: [Int] = []
+    let programmer = Programmer(
+      Layout(family: .ipv4, settings: try Settings(Fixtures.configuration)), Tools(.nft, .ipv4, tool),
+      awaitPackets: { [tool] in restores.append(tool.restores.count) })
+    try programmer.beginLoad()
+    let pods = [TestEndpoint.onNode("10.0.1.2", 8080), .onNode("10.0.1.3", 8080)]
+    func apply(_ endpoints: [TestEndpoint]) throws {
+      let ports = try Fixtures.ports([TestService("default/web:http/TCP/4", [.clusterIP("10.96.0.1", 80)], endpoints)])
+      try programmer.apply(ports.map { .upsert($0) }) { change, fault in Issue.record("\(change.key): \(fault.message)") }
+    }
+    try apply(pods)
+    try programmer.completeLoad { _, _ in }
+    let before = tool.restores.count
+    try apply([pods[0]])
+    #expect(restores == [before + 1])
+    let inputs = tool.restores[before...].map(\.input)
+    #expect(inputs.count == 2)
+    #expect(inputs.first?.contains("10.0.1.3") == false)
+    #expect(inputs.last?.split(separator: "\n").map { $0.prefix(20) } == ["*nat", "-D SWIFTLET-HAIRPIN ", "COMMIT"])
+    // Other changes are one restore, and nobody waits.
+    try apply(pods)
+    #expect(tool.restores.count == before + 3)
+    #expect(restores.count == 1)
+  }
+
   /// The legacy tools write the whole table each time. A service port of an early batch that cannot be is reported with the last.
   @Test func aLoadInManyBatchesIsOneRestoreOnTheLegacyVariant() throws {
     let backend = try Fixtures.backend(tool, .legacy)

@@ -107,6 +107,7 @@ import Testing
     let time = ManualClock()
     let thread = try BackendThread(name: "nftables", clock: time.clock)
     for _ in 0..<100 { try await thread.call("sync", deadline: .seconds(60)) {} }
+    #expect(await eventually { time.sleeperCount > 0 })
     #expect(time.sleeperCount == 1)
     let gate = Gate()
     async let long: BackendCallError? = failure { () async throws(BackendCallError) in

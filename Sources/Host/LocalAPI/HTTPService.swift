@@ -122,10 +122,14 @@ package struct HTTPService: Service {
       try LocalSocket.restrict(path)
       return channel
     case .tcp(let host, let port):
-      // So that 0.0.0.0 and :: can both be had.
-      let bootstrap =
-        host.contains(":")
-        ? bootstrap.serverChannelOption(ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: 1) : bootstrap
+      func bind(_ host: String, ipv6Only: Int) async throws -> any Channel {
+        let option = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
+        return try await bootstrap.serverChannelOption(option, value: ipv6Only).bind(host: host, port: port).get()
+      }
+      if host.contains(":") { return try await bind(host, ipv6Only: 1) }
+      // As Go's listeners, so as kubelet and kube-proxy: 0.0.0.0 is every address of the machine. Without IPv6, or where somebody has
+      // [::] already, it is IPv4's.
+      if host == "0.0.0.0", let channel = try? await bind("::", ipv6Only: 0) { return channel }
       return try await bootstrap.bind(host: host, port: port).get()
     }
   }

@@ -12,10 +12,16 @@ struct ServiceEntry: Sendable {
   var programmed: [ResolvedServicePort] = []
   /// What of it is not programmed.
   var issues: [ServiceIssue] = []
-  /// The creation time it had when it was last settled; `nil`: it never was.
-  var settledAt: Int64??
+  /// `nil`: it never was.
+  var settled: Settled?
   /// Touched since it was last settled.
   var isDirty = false
+
+  /// As it was when it was last settled.
+  struct Settled: Sendable {
+    /// By which it ranks.
+    var created: Int64?
+  }
 
   init(name: String) { self.name = name }
 

@@ -72,11 +72,16 @@ public struct ServiceTable: Sendable {
   }
 
   private mutating func place(named name: String) -> Int {
-    let free = vacant.last ?? entries.count
-    // Looked up once only: a first list holds thousands of new ones.
-    let place = withUnsafeMutablePointer(to: &places[name, default: free]) { $0.pointee }
-    guard place == free else { return place }
-    if vacant.popLast() == nil { entries.append(ServiceEntry(name: name)) } else { entries[place] = ServiceEntry(name: name) }
+    if let place = places[name] { return place }
+    let place: Int
+    if let free = vacant.popLast() {
+      entries[free] = ServiceEntry(name: name)
+      place = free
+    } else {
+      place = entries.count
+      entries.append(ServiceEntry(name: name))
+    }
+    places[name] = place
     return place
   }
 
@@ -272,7 +277,7 @@ extension ServiceTable {
   /// Resolves one Service and claims its front ends.
   private mutating func settle(_ place: Int) -> (previous: [ResolvedServicePort], woken: Set<Int>) {
     let rank = rank(place)
-    let wasRankedOtherwise = entries[place].settledAt.map { $0 != rank.created } ?? false
+    let wasRankedOtherwise = entries[place].settled.map { $0.created != rank.created } ?? false
     let previous = entries[place].programmed
     var resolution = resolution(at: place)
     if resolution.ports.count > 1 { resolution.ports.sort { $0.key < $1.key } }
@@ -280,7 +285,7 @@ extension ServiceTable {
     if healthChecks.set(resolution.healthCheck, of: rank) { isHealthCheckMoved = true }
     note(resolution.issues + outcome.conflicts.map { issue($0, at: place) }, at: place)
     entries[place].programmed = outcome.granted
-    entries[place].settledAt = .some(rank.created)
+    entries[place].settled = .init(created: rank.created)
     if entries[place].isEmpty { vacate(place) }
     return (previous, outcome.woken)
   }
