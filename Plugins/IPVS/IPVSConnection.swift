@@ -140,7 +140,7 @@ package struct IPVSConnection {
       }
       guard let shape else { return }
       builder.put(IPVS_SVC_ATTR_SCHED_NAME, shape.scheduler)
-      builder.put(IPVS_SVC_ATTR_FLAGS, ip_vs_flags(flags: Self.flags(shape), mask: UInt32.max))
+      builder.put(IPVS_SVC_ATTR_FLAGS, ip_vs_flags(flags: shape.kernelFlags, mask: UInt32.max))
       builder.put(IPVS_SVC_ATTR_TIMEOUT, shape.persistence)
       // A mask for IPv4, a length for IPv6: one client is one address.
       builder.put(IPVS_SVC_ATTR_NETMASK, key.family == .ipv4 ? UInt32.max : 128)
@@ -159,12 +159,6 @@ package struct IPVSConnection {
       builder.put(IPVS_DEST_ATTR_U_THRESH, UInt32(0))
       builder.put(IPVS_DEST_ATTR_L_THRESH, UInt32(0))
     }
-  }
-
-  /// As upstream (proxier.go, FlagSourceHash) Maglev hashes the port of a client too (ipvsadm -b mh-port): by its address alone it has
-  /// one server for ever.
-  private static func flags(_ shape: ServerShape) -> UInt32 {
-    (shape.persistence > 0 ? UInt32(IP_VS_SVC_F_PERSISTENT) : 0) | (shape.scheduler == "mh" ? UInt32(IP_VS_SVC_F_SCHED2) : 0)
   }
 
   /// The kernel takes a union of both families.
@@ -193,7 +187,8 @@ extension ServerRecord {
     let flags = values[IPVS_SVC_ATTR_FLAGS]?.number(at: 0, UInt32.self) ?? 0
     let timeout = values[IPVS_SVC_ATTR_TIMEOUT]?.number(at: 0, UInt32.self) ?? 0
     shape = ServerShape(
-      scheduler: values[IPVS_SVC_ATTR_SCHED_NAME]?.text ?? "", persistence: flags & UInt32(IP_VS_SVC_F_PERSISTENT) == 0 ? 0 : timeout)
+      scheduler: values[IPVS_SVC_ATTR_SCHED_NAME]?.text ?? "", persistence: flags & UInt32(IP_VS_SVC_F_PERSISTENT) == 0 ? 0 : timeout,
+      kernelFlags: flags)
     // Kernels before 4.1 count in 32 bits.
     let isWide = values[IPVS_SVC_ATTR_STATS64] != nil
     for (type, value) in Attributes(values[isWide ? IPVS_SVC_ATTR_STATS64 : IPVS_SVC_ATTR_STATS] ?? []) {

@@ -68,13 +68,6 @@ package enum Operation: Hashable, Sendable {
   }
 }
 
-extension ServerShape {
-  /// As `ipvsadm` takes it.
-  package var arguments: String {
-    "-s \(scheduler)" + (persistence == 0 ? "" : " -p \(persistence)") + (scheduler == "mh" ? " -b mh-port" : "")
-  }
-}
-
 /// The interface all addresses of front ends are bound to, so that packets to them come in and IPVS sees them.
 ///
 /// It stays down as kube-proxy's does: the kernel then makes routes of the table "local" only, and no link-local address.

@@ -45,18 +45,6 @@ package enum ServerKey: Hashable, Sendable, Comparable {
   }
 }
 
-/// What a virtual server does with new connections.
-package struct ServerShape: Hashable, Sendable {
-  package var scheduler: String
-  /// Seconds a client stays at its real server; 0: it does not.
-  package var persistence: UInt32
-
-  package init(scheduler: String, persistence: UInt32 = 0) {
-    self.scheduler = scheduler
-    self.persistence = persistence
-  }
-}
-
 /// A virtual server as the kernel has it.
 package struct VirtualServer: Hashable, Sendable {
   package var shape: ServerShape

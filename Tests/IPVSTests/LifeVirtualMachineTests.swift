@@ -170,6 +170,8 @@ struct LifeVirtualMachineTests {
     #expect(try backend.damages(thorough: true).contains { $0.contains("set swiftlet-ipvs-4-pods") })
     try Command.run("ipvsadm", "-e", "-t", "10.96.0.1:80", "-r", "10.0.1.2:8080", "-m", "-w", "7", in: scene.node)
     #expect(try backend.damages(thorough: true).contains { $0.contains("weight 7") })
+    try Command.run("ipvsadm", "-E", "-t", "10.96.0.1:80", "-s", "rr", "-b", "flag-1", in: scene.node)
+    #expect(try backend.damages(thorough: true).contains { $0.hasSuffix("is -s rr -b flag-1, not -s rr") })
   }
 
   @Test func nodePortsFollowTheNodesAddresses() throws {

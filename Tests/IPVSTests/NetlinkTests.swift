@@ -93,6 +93,16 @@ struct NetlinkTests {
     #expect(fault?.message.contains("modprobe ip_vs") == true)
   }
 
+  /// Somebody's `ipvsadm -E … -b mh-fallback` is another server than the one that was made.
+  @Test(arguments: [
+    ("mh", UInt32(0x12), "-s mh -b mh-port"), ("mh", 0x1a, "-s mh -b mh-fallback,mh-port"), ("mh", 2, "-s mh"), ("rr", 6, "-s rr -o"),
+  ])
+  func flagsOfAServerAreReadBack(_ scheduler: String, _ flags: UInt32, _ words: String) {
+    let found = ServerShape(scheduler: scheduler, persistence: 0, kernelFlags: flags)
+    #expect(found.arguments == words)
+    #expect((found == ServerShape(scheduler: scheduler)) == (words == "-s mh -b mh-port"))
+  }
+
   @Test func aVirtualServerIsReadWithItsCounts() throws {
     let script = ScriptedTransport()
     func number(_ value: UInt64) -> [UInt8] { Wire.bytes(value) }

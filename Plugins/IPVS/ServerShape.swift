@@ -1,0 +1,38 @@
+import CIPVS
+
+/// What a virtual server does with new connections.
+package struct ServerShape: Hashable, Sendable {
+  package var scheduler: String
+  /// Seconds a client stays at its real server; 0: it does not.
+  package var persistence: UInt32
+  /// Of `ServerShape.options`.
+  package var flags: UInt32
+
+  /// IP_VS_SVC_F_ONEPACKET and what schedulers take: the kernel's other flags say what else is known of a server.
+  private static let options = UInt32(IP_VS_SVC_F_ONEPACKET | IP_VS_SVC_F_SCHED1 | IP_VS_SVC_F_SCHED2 | IP_VS_SVC_F_SCHED3)
+
+  /// As we make it. As upstream (proxier.go, FlagSourceHash) Maglev hashes the port of a client too: by its address alone it has one
+  /// server for ever.
+  package init(scheduler: String, persistence: UInt32 = 0) {
+    self.init(scheduler: scheduler, persistence: persistence, kernelFlags: scheduler == "mh" ? UInt32(IP_VS_SVC_F_SCHED2) : 0)
+  }
+
+  /// As the kernel has it.
+  package init(scheduler: String, persistence: UInt32, kernelFlags: UInt32) {
+    self.scheduler = scheduler
+    self.persistence = persistence
+    flags = kernelFlags & Self.options
+  }
+
+  package var kernelFlags: UInt32 { flags | (persistence > 0 ? UInt32(IP_VS_SVC_F_PERSISTENT) : 0) }
+
+  /// As `ipvsadm` takes it.
+  package var arguments: String {
+    var names: [String] = []
+    if flags & UInt32(IP_VS_SVC_F_SCHED1) != 0 { names.append(scheduler == "mh" || scheduler == "sh" ? "\(scheduler)-fallback" : "flag-1") }
+    if flags & UInt32(IP_VS_SVC_F_SCHED2) != 0 { names.append(scheduler == "mh" || scheduler == "sh" ? "\(scheduler)-port" : "flag-2") }
+    if flags & UInt32(IP_VS_SVC_F_SCHED3) != 0 { names.append("flag-3") }
+    return "-s \(scheduler)" + (persistence == 0 ? "" : " -p \(persistence)")
+      + (flags & UInt32(IP_VS_SVC_F_ONEPACKET) != 0 ? " -o" : "") + (names.isEmpty ? "" : " -b \(names.joined(separator: ","))")
+  }
+}
