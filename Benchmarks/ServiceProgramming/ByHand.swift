@@ -19,3 +19,17 @@ extension ProxyPlugin {
     if let first = failures.first { throw FloorFault("\(failures.count) service ports not programmed, first \(first)") }
   }
 }
+
+/// What a backend hands on while it does a piece of work: once for the load, once for the changes.
+/// - Parameter take: what it handed on since the last time.
+func recording<Backend: ProxyPlugin, Item>(_ work: RecordedWork, _ backend: Backend, _ take: () -> [Item]) throws -> (
+  loading: [Item], changing: [Item]
+) {
+  try backend.start()
+  for batch in work.load { try backend.take(batch) }
+  let loading = take()
+  for batch in work.changes { try backend.take(batch) }
+  let changing = take()
+  backend.stop()
+  return (loading, changing)
+}

@@ -14,12 +14,7 @@ final class NetlinkFloor: Floor {
     backend = try NFTablesBackend(
       host: HostServices(testing: { _, _ in }), configuration: configuration,
       open: { () throws(TransportFault) in try RecordingTransport(recorder) })
-    try backend.start()
-    for batch in work.load { try backend.take(batch) }
-    loading = recorder.take()
-    for batch in work.changes { try backend.take(batch) }
-    changing = recorder.take()
-    backend.stop()
+    (loading, changing) = try recording(work, backend, recorder.take)
     try remove()
   }
 

@@ -12,12 +12,7 @@ final class RestoreFloor: Floor {
   init(_ work: RecordedWork, _ configuration: [String: String]) throws {
     let recorder = RecordingRunner()
     backend = try IPTablesBackend(host: HostServices(testing: { _, _ in }), configuration: configuration, variant: nil, runner: recorder)
-    try backend.start()
-    for batch in work.load { try backend.take(batch) }
-    loading = recorder.take()
-    for batch in work.changes { try backend.take(batch) }
-    changing = recorder.take()
-    backend.stop()
+    (loading, changing) = try recording(work, backend, recorder.take)
     try remove()
   }
 

@@ -14,6 +14,8 @@ package protocol EventSource: AnyObject {
 /// The kernel's notifications. Opens in the network namespace of the thread that makes it and stays there.
 package final class EventSocket: EventSource {
   private let socket: OpaquePointer
+  /// Messages of a datagram the filter looks at; see `attachLargest`.
+  package private(set) var filteredMessages = 0
 
   /// - Parameter ownPort: whose transactions are not heard of.
   package init(ownPort: UInt32) throws(TransportFault) {
@@ -56,7 +58,10 @@ package final class EventSocket: EventSource {
   /// ENOMEM): a shorter one lets more of others' work through, but never our own, and never misses anything.
   private func attachLargest(_ ownPort: UInt32) -> Bool {
     for messages in [EventFilter.messages, 32, 8, 0] {
-      if attach(EventFilter.program(ownPort: ownPort, messages: messages)) { return true }
+      if attach(EventFilter.program(ownPort: ownPort, messages: messages)) {
+        filteredMessages = messages
+        return true
+      }
       guard Glibc.errno == ENOMEM else { return false }
     }
     return false

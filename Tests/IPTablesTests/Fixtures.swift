@@ -3,19 +3,6 @@ import PluginAPI
 import PluginKit
 import ProxyTesting
 
-/// Repeatable randomness.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-    return value ^ value >> 31
-  }
-}
-
 enum Fixtures {
   static let configuration = ["cluster-cidrs": "10.0.0.0/16,fd00:10::/32", "service-cidrs": "10.96.0.0/16,fd00:96::/64"]
 
@@ -89,20 +76,6 @@ enum Fixtures {
 
   /// A random batch over Services that exist, and what exists after it.
   static func randomBatch(_ existing: inout [String: TestService], using generator: inout SplitMix) -> TestBatch {
-    var batch = TestBatch()
-    for _ in 0..<Int.random(in: 1...5, using: &generator) {
-      if let gone = existing.keys.sorted().randomElement(using: &generator), Int.random(in: 0..<3, using: &generator) == 0 {
-        existing[gone] = nil
-        batch.upserts.removeAll { $0.key == gone }
-        batch.removals.append(gone)
-      } else {
-        let service = random(Int.random(in: 1...12, using: &generator), using: &generator)
-        existing[service.key] = service
-        batch.removals.removeAll { $0 == service.key }
-        batch.upserts.removeAll { $0.key == service.key }
-        batch.upserts.append(service)
-      }
-    }
-    return batch
+    .random(over: &existing, using: &generator) { random(Int.random(in: 1...12, using: &$0), using: &$0) }
   }
 }

@@ -3,19 +3,6 @@ import PluginAPI
 import PluginKit
 import ProxyTesting
 
-/// Repeatable randomness.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-    return value ^ value >> 31
-  }
-}
-
 enum Fixtures {
   static let configuration = ["cluster-cidrs": "10.0.0.0/16,fd00:10::/32", "service-cidrs": "10.96.0.0/16,fd00:96::/112"]
   static let nodeAddresses = Set(["192.0.2.1", "10.0.1.1", "fd00:c::1", "fd00:10:1::1"].compactMap { Address($0) })

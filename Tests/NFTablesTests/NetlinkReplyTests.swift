@@ -1,6 +1,7 @@
 import CNetfilter
 import Glibc
 import NFTables
+import ProxyTesting
 import Testing
 
 /// Bytes from outside are never trusted.

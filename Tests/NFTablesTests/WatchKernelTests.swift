@@ -53,6 +53,11 @@ import Testing
     #expect(try damage(backend, thorough: true) == [])
   }
 
+  /// Before Linux 6.7 there is no room for a filter that looks through a whole datagram: what others do may wake us then.
+  private func isFilterWhole() throws -> Bool {
+    try namespace.run { try EventSocket(ownPort: 1).filteredMessages == EventFilter.messages }
+  }
+
   @Test func whatHappensElsewhereWakesNobody() throws {
     let backend = try start()
     try nft("table ip swiftly { set swiftlet { type ipv4_addr; }; chain swiftlet { accept; }; }; table inet swiftle { chain a { drop; }; }")
@@ -61,7 +66,7 @@ import Testing
     // Names that differ late and in their length only.
     for name in ["swiftlex", "swiftpod", "swiftlets", "xwiftlet", "s"] { try nft("add table ip \(name); delete table ip \(name)") }
     try nft("delete table ip swiftly; add table ip foreign; delete table inet swiftle")
-    #expect(!isReadable(backend))
+    #expect(try !isReadable(backend) || !isFilterWhole())
     #expect(try damage(backend) == [])
     // A table that shares the name but not the family passes the filter and is passed over.
     try nft("table inet swiftlet { chain a { drop; }; }")
@@ -91,7 +96,8 @@ import Testing
   @Test func whatHappensToUsAmongOthersIsNoticed() throws {
     let backend = try start()
     try nft((0..<300).map { "add table ip other\($0)" }.joined(separator: "\n"))
-    #expect(!isReadable(backend))
+    #expect(try !isReadable(backend) || !isFilterWhole())
+    #expect(try damage(backend) == [])
     try nft((0..<300).map { "delete table ip other\($0)" }.joined(separator: "\n") + "\ndelete table ip swiftlet")
     #expect(isReadable(backend))
     #expect(try damage(backend).contains("table ip swiftlet is gone"))

@@ -2,7 +2,9 @@ import Glibc
 import Testing
 
 /// Compares text with a file below Snapshots; with SWIFTLET_RECORD_SNAPSHOTS set in the environment it writes the file instead.
-func expectSnapshot(_ name: String, _ lines: [String], location: SourceLocation = #_sourceLocation, file: String = #filePath) throws {
+package func expectSnapshot(
+  _ name: String, _ lines: [String], location: SourceLocation = #_sourceLocation, file: String = #filePath
+) throws {
   let folder = file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
   let path = "\(folder)/Snapshots/\(name).txt"
   let text = lines.joined(separator: "\n") + "\n"
