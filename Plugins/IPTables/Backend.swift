@@ -84,6 +84,8 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
     guard !programmers.isEmpty else { throw BackendFault(.invalid, "sync before start") }
     watch?.beginOwnChanges()
     defer { watch?.endOwnChanges(runner.takeChildren()) }
+    // A load is what follows when something went wrong: no tool that stayed is to know better.
+    if batch.isReset { runner.endTools(exceptBusy: false) }
     do throws(ToolFailure) {
       if batch.isReset { try beginLoad() }
       guard programmers.contains(where: { $0.isLoading || $0.isLoaded }) else {

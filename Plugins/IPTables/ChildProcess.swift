@@ -4,6 +4,8 @@ import Glibc
 package final class ChildProcess: ToolRunner {
   /// Larger inputs have a tool of their own: its start does not count then, and the memory it grew by is given back.
   private static let residentLimit = 1 << 16
+  /// A machine may have been too busy or too full to start one; a tool that never serves costs this many waits.
+  private static let patience = 5
 
   private let deadline: Int
   private let folders: [String]
@@ -11,7 +13,9 @@ package final class ChildProcess: ToolRunner {
   private var children: Set<Int32> = []
   /// By their words. In the network namespace of the thread that made the first call.
   private var residents: [[String]: ResidentRestore] = [:]
-  private var unfit: Set<[String]> = []
+  /// Tools that could not be used so: how often that was, and those not to be tried again before the next `endTools`.
+  private var failures: [[String]: Int] = [:]
+  private var resting: Set<[String]> = []
   /// Those that had something to do since `endTools`.
   private var busy: Set<[String]> = []
 
@@ -42,6 +46,7 @@ package final class ChildProcess: ToolRunner {
   package func endTools(exceptBusy: Bool) {
     for words in residents.keys where !exceptBusy || !busy.contains(words) { residents[words] = nil }
     busy = []
+    resting = []
   }
 
   package func run(_ call: ToolCall) -> ToolOutcome {
@@ -69,12 +74,15 @@ package final class ChildProcess: ToolRunner {
   }
 
   private func resident(_ call: ToolCall, _ path: String, _ words: [String]) -> ResidentRestore? {
-    guard keepsTools, call.mayStay, call.input.utf8.count <= Self.residentLimit, !unfit.contains(words) else { return nil }
+    guard keepsTools, call.mayStay, call.input.utf8.count <= Self.residentLimit, !resting.contains(words),
+      failures[words, default: 0] < Self.patience
+    else { return nil }
     busy.insert(words)
-    if let resident = residents[words], resident.isThere { return resident }
+    if let resident = residents[words], resident.isThere, !resident.isWorn { return resident }
     residents[words] = nil
     guard let resident = ResidentRestore(path, words, environment: environment()) else {
-      unfit.insert(words)
+      failures[words, default: 0] += 1
+      resting.insert(words)
       return nil
     }
     residents[words] = resident

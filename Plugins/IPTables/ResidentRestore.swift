@@ -6,8 +6,10 @@ import Glibc
 /// Whether a change is through it says itself: a verbose one prints the comment lines it comes across, at once, so a comment
 /// stands behind each change. A line it cannot make ends it, as it would end a tool that was started for that change alone.
 final class ResidentRestore {
-  /// For a tool to say its first word. One that keeps its words back until it ends (none known) is not waited for again.
+  /// For a tool to say its first word. One that keeps its words back, or reads ahead (some 1.8.4 of distributions), does not.
   private static let patience: SpawnedTool.Instant = 2000
+  /// The tools' libraries keep a little of each change, such as names of chains, and were not made to do so for weeks.
+  private static let life = 1000
 
   private let tool: SpawnedTool
   private var changes = 0
@@ -31,6 +33,8 @@ final class ResidentRestore {
     var state = pollfd(fd: tool.output.ours, events: 0, revents: 0)
     return poll(&state, 1, 0) == 0
   }
+
+  var isWorn: Bool { changes >= Self.life }
 
   /// The outcome is that of a tool started for this input; after any but `exited(status: 0)` this one has ended.
   /// nil: not in time, and what it had committed by then is not known.

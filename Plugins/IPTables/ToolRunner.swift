@@ -30,7 +30,7 @@ package enum ToolOutcome: Equatable, Sendable {
 
 /// Runs tools; the tests have one that plays them.
 package protocol ToolRunner: AnyObject {
-  /// In the network namespace of the calling thread.
+  /// In the network namespace of the calling thread; for calls that `mayStay` in that of the thread that made the first of them.
   func run(_ call: ToolCall) -> ToolOutcome
   func isPresent(_ tool: String) -> Bool
   /// What tools of the legacy variant lock, in the whole machine whatever the network namespace.

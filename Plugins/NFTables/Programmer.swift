@@ -86,7 +86,6 @@ package final class Programmer {
   package func apply(_ changes: [Change], failed: (Change, BackendFault) -> Void) throws(BackendFault) {
     if isSuspect { try restore() }
     let grouping = Grouping(changes, tables)
-    for conflict in grouping.conflicts { refuse(conflict.change, conflict.fault, failed) }
     var pending = grouping.groups[...]
     var weight = 0
     for (index, group) in grouping.groups.enumerated() {
@@ -99,6 +98,8 @@ package final class Programmer {
       }
     }
     try apply(grouping.changes, groups: pending, failed: failed)
+    // Who lost a front end holds what nobody else got.
+    for conflict in grouping.conflicts { refuse(conflict.change, conflict.fault, failed) }
     if !isLoading {
       retireClasses()
       retireHairpins()

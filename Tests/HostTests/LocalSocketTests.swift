@@ -151,28 +151,55 @@ struct LocalSocketTests {
   }
 
   /// As kubelet's and kube-proxy's listeners, which are Go's.
-  @Test func theUnspecifiedAddressIsThatOfBothFamilies() async throws {
+  @Test(arguments: ["0.0.0.0", "::"]) func anUnspecifiedAddressCanBeThatOfBothFamilies(_ host: String) async throws {
     let group = MultiThreadedEventLoopGroup.singleton
     let port = try await freePort(group)
-    let service = HTTPService(
-      name: "health endpoint", place: .tcp(host: "0.0.0.0", port: port), group: group,
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    ) { _ in .text(.ok, "ok") }
-    let run = Task { try await service.run() }
-    for host in ["127.0.0.1", "::1"] {
-      #expect(
-        await eventually { (try? await ClientBootstrap(group: group).connect(host: host, port: port).get().close().get()) != nil },
-        "\(host)")
+    try await serving(
+      HTTPService(
+        name: "health endpoint", place: .tcp(host: host, port: port), group: group,
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, spansFamilies: true
+      ) { _ in .text(.ok, "ok") }
+    ) {
+      for address in ["127.0.0.1", "::1"] { #expect(await eventually { await accepts(address, port, group) }, "\(address)") }
     }
-    run.cancel()
-    try await run.value
   }
 
+  /// Who tells families apart, as the health checks of Services do, has one service for each.
+  @Test func bothUnspecifiedAddressesCanBeHadOfOnePort() async throws {
+    let group = MultiThreadedEventLoopGroup.singleton
+    let port = try await freePort(group)
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    func service(_ host: String) -> HTTPService {
+      // One that cannot listen ends its run with an error.
+      HTTPService(name: "health check", place: .tcp(host: host, port: port), group: group, logger: logger) { _ in .text(.ok, host) }
+    }
+    try await serving(service("0.0.0.0")) {
+      #expect(await eventually { await accepts("127.0.0.1", port, group) })
+      try await serving(service("::")) { #expect(await eventually { await accepts("::1", port, group) }) }
+    }
+  }
+
+  private func serving(_ service: HTTPService, _ body: () async throws -> Void) async throws {
+    let run = Task { try await service.run() }
+    let result: Result<Void, any Error>
+    do { result = .success(try await body()) } catch { result = .failure(error) }
+    run.cancel()
+    try await run.value
+    try result.get()
+  }
+
+  private func accepts(_ address: String, _ port: Int, _ group: MultiThreadedEventLoopGroup) async -> Bool {
+    (try? await ClientBootstrap(group: group).connect(host: address, port: port).get().close().get()) != nil
+  }
+
+  /// Below those the kernel gives away by itself, to other tests too.
   private func freePort(_ group: MultiThreadedEventLoopGroup) async throws -> Int {
-    let channel = try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()
-    let port = try #require(channel.localAddress?.port)
-    try await channel.close()
-    return port
+    for port in (10_000..<30_000).shuffled() {
+      guard let channel = try? await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: port).get() else { continue }
+      try await channel.close()
+      return port
+    }
+    throw Failure("no free port")
   }
 
   // MARK: Raw sockets

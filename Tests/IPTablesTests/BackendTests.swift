@@ -100,6 +100,15 @@ struct BackendTests {
     try apply(pods)
     #expect(tool.restores.count == before + 3)
     #expect(restores.count == 1)
+    // When the second one fails the change has been made all the same; the rule goes with the repair.
+    tool.poison = "-D SWIFTLET-HAIRPIN"
+    try apply([pods[0]])
+    #expect(tool.tables["iptables-nft"]?["nat"]?["SWIFTLET-HAIRPIN"]?.count == 2)
+    #expect(programmer.isSuspect)
+    tool.poison = nil
+    try apply([pods[1]])
+    #expect(tool.tables["iptables-nft"]?["nat"]?["SWIFTLET-HAIRPIN"]?.count == 1)
+    #expect(!programmer.isSuspect)
   }
 
   /// The legacy tools write the whole table each time. A service port of an early batch that cannot be is reported with the last.

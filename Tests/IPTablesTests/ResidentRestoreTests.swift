@@ -133,6 +133,35 @@ import Testing
     #expect(try Command.run("cat", folder + "/input") == chain("x-restore", "ONE").input + chain("x-restore", "TWO").input)
   }
 
+  /// The machine may just have been busy.
+  @Test func aToolThatDidNotServeIsTriedAgainLater() throws {
+    let flaw = folder + "/flaw"
+    let file = try #require(fopen(flaw, "w"))
+    fclose(file)
+    let runner = try script(
+      "[ -e \(flaw) ] && case \"$*\" in *--verbose*) exit 2;; esac\n"
+        + "while read -r line; do case $line in '#'*) echo \"$line\";; esac; done\n")
+    let first = try run(runner, chain("x-restore", "ONE"))
+    unlink(flaw)
+    let second = try run(runner, chain("x-restore", "TWO"))
+    #expect(first.process != second.process)
+    runner.endTools(exceptBusy: true)
+    let third = try run(runner, chain("x-restore", "THREE"))
+    #expect(third.process != second.process)
+    #expect(try run(runner, chain("x-restore", "FOUR")).process == third.process)
+  }
+
+  @Test func noneLivesForEver() throws {
+    let runner = ChildProcess(lockFile: folder + "/lock")
+    var processes: Set<Int32> = []
+    for _ in 0..<1100 {
+      let (outcome, process) = try run(runner, chain("iptables-legacy-restore", "TEST-1"))
+      #expect(outcome == .exited(status: 0, output: "", errors: ""))
+      processes.insert(process)
+    }
+    #expect(processes.count == 2)
+  }
+
   @Test func oneThatHangsIsKilledAndReplaced() throws {
     let runner = try script("while read -r line; do case $line in '#'*) echo \"$line\";; *HANG*) exec sleep 100;; esac; done\n")
     let (good, first) = try run(runner, chain("x-restore", "ONE"))

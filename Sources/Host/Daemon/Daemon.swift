@@ -126,7 +126,7 @@ struct Daemon {
       services.append(
         HTTPService(
           name: "health endpoint", place: .tcp(host: settings.healthzAddress, port: Int(settings.healthzPort)), group: group,
-          logger: logger, methods: .all, answer: api.healthz))
+          logger: logger, methods: .all, spansFamilies: true, answer: api.healthz))
     }
     return services
   }

@@ -67,7 +67,7 @@ struct ServiceHalf: Sendable {
       place.map {
         HTTPService(
           name: name, place: .tcp(host: "\($0.address)", port: Int($0.port)), group: MultiThreadedEventLoopGroup.singleton,
-          logger: logger, isEssential: settings.proxy.bindAddressHardFail, methods: .all, answer: answer)
+          logger: logger, isEssential: settings.proxy.bindAddressHardFail, methods: .all, spansFamilies: true, answer: answer)
       }
     }
     return [

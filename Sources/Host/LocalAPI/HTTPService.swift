@@ -49,6 +49,9 @@ package struct HTTPService: Service {
   /// Whether the daemon ends when it cannot listen; else that is said, and tried again each five seconds, as kube-proxy does.
   let isEssential: Bool
   let methods: Methods
+  /// Whether 0.0.0.0 and :: are every address of the machine, as for Go's listeners and so for kubelet's and kube-proxy's own ports;
+  /// else each is that of its family, and both can be had of one port.
+  let spansFamilies: Bool
   /// Told once, with the reason, when the first attempt to listen fails.
   let failed: (@Sendable (String) async -> Void)?
   let answer: @Sendable (_ path: String) async -> HTTPAnswer
@@ -56,7 +59,8 @@ package struct HTTPService: Service {
   /// - Parameter answer: gives the answer for a path, query included; called on no particular thread, several times at once.
   package init(
     name: String, place: Place, group: any EventLoopGroup, logger: Logger, isEssential: Bool = true, methods: Methods = .getOnly,
-    failed: (@Sendable (String) async -> Void)? = nil, answer: @escaping @Sendable (_ path: String) async -> HTTPAnswer
+    spansFamilies: Bool = false, failed: (@Sendable (String) async -> Void)? = nil,
+    answer: @escaping @Sendable (_ path: String) async -> HTTPAnswer
   ) {
     self.name = name
     self.place = place
@@ -64,6 +68,7 @@ package struct HTTPService: Service {
     self.logger = logger
     self.isEssential = isEssential
     self.methods = methods
+    self.spansFamilies = spansFamilies
     self.failed = failed
     self.answer = answer
   }
@@ -103,7 +108,31 @@ package struct HTTPService: Service {
   }
 
   private func bind() async throws -> any Channel {
-    let bootstrap = ServerBootstrap(group: group)
+    switch place {
+    case .unix(let path):
+      try LocalSocket.prepare(path)
+      let channel = try await bootstrap.bind(unixDomainSocketPath: path).get()
+      try LocalSocket.restrict(path)
+      return channel
+    case .tcp(let host, let port):
+      // Without IPv6, or where somebody has one of the two already, what was asked for is tried alone.
+      if spansFamilies, ["0.0.0.0", "::"].contains(host), let channel = try? await bind("::", port, ipv6Only: false) { return channel }
+      return try await bind(host, port, ipv6Only: true)
+    }
+  }
+
+  private func bind(_ host: String, _ port: Int, ipv6Only: Bool) async throws -> any Channel {
+    let bootstrap = bootstrap
+    if host.contains(":") {
+      let option = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
+      _ = bootstrap.serverChannelOption(option, value: ipv6Only ? 1 : 0)
+    }
+    return try await bootstrap.bind(host: host, port: port).get()
+  }
+
+  /// A new one each time: what is set stays set.
+  private var bootstrap: ServerBootstrap {
+    ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 64)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { [answer, methods] channel in
@@ -115,23 +144,6 @@ package struct HTTPService: Service {
           ])
         }
       }
-    switch place {
-    case .unix(let path):
-      try LocalSocket.prepare(path)
-      let channel = try await bootstrap.bind(unixDomainSocketPath: path).get()
-      try LocalSocket.restrict(path)
-      return channel
-    case .tcp(let host, let port):
-      func bind(_ host: String, ipv6Only: Int) async throws -> any Channel {
-        let option = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
-        return try await bootstrap.serverChannelOption(option, value: ipv6Only).bind(host: host, port: port).get()
-      }
-      if host.contains(":") { return try await bind(host, ipv6Only: 1) }
-      // As Go's listeners, so as kubelet and kube-proxy: 0.0.0.0 is every address of the machine. Without IPv6, or where somebody has
-      // [::] already, it is IPv4's.
-      if host == "0.0.0.0", let channel = try? await bind("::", ipv6Only: 0) { return channel }
-      return try await bootstrap.bind(host: host, port: port).get()
-    }
   }
 }
 
