@@ -161,7 +161,7 @@ struct LifeVirtualMachineTests {
       }
       #expect(found.contains { $0.contains(damage) }, "\(command): \(found) after \(rounds) rounds")
       #expect(try backend.sync(.full([web, six, Fixtures.localWeb()])).isEmpty)
-      #expect(try scene.state() == good, "after \(command)")
+      try scene.expectState(good, "after \(command)")
       #expect(try backend.damages(thorough: true) == [], "after \(command)")
     }
     try Command.run("iptables", "-F", "INPUT", in: scene.node)

@@ -103,6 +103,20 @@ final class Scene {
     }
   }
 
+  /// The kernel itself may still be busy with what happened, so it has a while; what differs then is named.
+  func expectState(_ expected: [String], _ when: String) throws {
+    let deadline = Clock.seconds() + 10
+    var found = try state()
+    while found != expected, Clock.seconds() < deadline { found = try state() }
+    let difference = found.difference(from: expected).map { change in
+      switch change {
+      case .insert(_, let line, _): "new: \(line)"
+      case .remove(_, let line, _): "gone: \(line)"
+      }
+    }
+    #expect(difference.isEmpty, "\(when)")
+  }
+
   func eventually(_ what: String, _ condition: () throws -> Bool) throws {
     let deadline = Clock.seconds() + 60
     while Clock.seconds() < deadline {

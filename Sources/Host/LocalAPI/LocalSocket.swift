@@ -52,7 +52,11 @@ package struct InstanceLock: ~Copyable {
     descriptor = try InstanceLock.take("\(stateDirectory)/lock", stateDirectory)
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // Said, not only closed: a child that is being started has the descriptor too until it becomes its program.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 
   private static func take(_ path: String, _ stateDirectory: String) throws(SettingsProblem) -> Int32 {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
