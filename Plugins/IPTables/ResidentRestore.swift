@@ -6,7 +6,7 @@ import Glibc
 /// Whether a change is through it says itself: a verbose one prints the comment lines it comes across, at once, so a comment
 /// stands behind each change. A line it cannot make ends it, as it would end a tool that was started for that change alone.
 final class ResidentRestore {
-  /// For a tool to say its first word. One that keeps its words back, or reads ahead (some 1.8.4 of distributions), does not.
+  /// For a tool to say its first word. One that kept its words back, or read ahead of what it commits, never would.
   private static let patience: SpawnedTool.Instant = 2000
   /// The tools' libraries keep a little of each change, such as names of chains, and were not made to do so for weeks.
   private static let life = 1000
