@@ -1,24 +1,24 @@
 import Glibc
 import ProxyTesting
-import Synchronization
 
 /// A TCP connection that stays open. Made in the network namespace of the calling thread.
 final class Conversation: CustomStringConvertible {
   private(set) var description = ""
   private let socket: Int32
-  private static let nextPort = Mutex<UInt16>(20_999)
 
-  init(_ address: String, _ servicePort: UInt16, from source: String? = nil) throws {
+  /// nil clientPort: one that nobody has.
+  init(
+    _ address: String, _ servicePort: UInt16, from source: String? = nil, clientPort: UInt16? = nil, patience: Int = Knock.longPatience
+  ) throws {
     let isSix = address.contains(":")
     socket = try Sockets.open(Sockets.tcp, isSix: isSix)
-    Sockets.patience(socket, milliseconds: Knock.longPatience)
-    // From ports the kernel chooses for nobody: IPVS knows what an endpoint sends by client and endpoint alone, so a client whose
-    // port comes by a second front end to the same endpoint takes the first one's replies (ip_vs_conn_out_get, kernel 6.1).
-    let port = Self.nextPort.withLock { next in
-      next = next == 28_999 ? 21_000 : next + 1
-      return next
+    Sockets.patience(socket, milliseconds: patience)
+    if let clientPort {
+      Sockets.set(socket, SOL_SOCKET, SO_REUSEADDR, 1)
+      guard try ClientPort.bind(socket, source, clientPort, isSix: isSix) else { throw SystemError("bind to port \(clientPort)") }
+    } else {
+      try ClientPort.bind(socket, source, isSix: isSix)
     }
-    guard let own = SocketAddress(source, port, isSix: isSix), own.with({ bind(socket, $0, $1) }) == 0 else { throw SystemError("bind") }
     guard let target = SocketAddress(address, servicePort, isSix: isSix), target.with({ connect(socket, $0, $1) }) == 0 else {
       throw SystemError("connect to \(address)")
     }

@@ -23,9 +23,7 @@ enum Knock: Equatable, Sendable, CustomStringConvertible {
     }
     defer { close(socket) }
     Sockets.patience(socket, milliseconds: patience)
-    // The port is chosen at connect, when it need only differ for this destination.
-    Sockets.set(socket, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1)
-    if let fault = bindSource(socket, source, isSix) { return fault }
+    do { try ClientPort.bind(socket, source, isSix: isSix) } catch { return .failed(error.description) }
     guard target.with({ connect(socket, $0, $1) }) == 0 else { return outcome(errno) }
     // A datagram that is refused on its way out of this machine is an EPERM here; whether it was refused or dropped, the
     // socket's next error tells.

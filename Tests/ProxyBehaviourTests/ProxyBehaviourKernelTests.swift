@@ -12,6 +12,10 @@ import Testing
     func invalidPacketsAreForwardedOnlyWhenAskedFor(_ backend: BackendUnderTest) throws {
       try InvalidBehaviour(backend: backend).invalidPacketsAreForwardedOnlyWhenAskedFor()
     }
+    @Test(arguments: BackendUnderTest.native)
+    func oneClientPortReachesAnEndpointByTwoFrontEnds(_ backend: BackendUnderTest) throws {
+      try ClientPortBehaviour(backend: backend).oneClientPortReachesAnEndpointByTwoFrontEnds()
+    }
   }
 
   @Suite struct Affinity {

@@ -13,6 +13,10 @@ struct ProxyBehaviourKernelVirtualMachineTests {
     func invalidPacketsAreForwardedOnlyWhenAskedFor(_ backend: BackendUnderTest) throws {
       try InvalidBehaviour(backend: backend).invalidPacketsAreForwardedOnlyWhenAskedFor()
     }
+    @Test(arguments: BackendUnderTest.inVirtualMachine)
+    func oneClientPortReachesAnEndpointByTwoFrontEnds(_ backend: BackendUnderTest) throws {
+      try ClientPortBehaviour(backend: backend).oneClientPortReachesAnEndpointByTwoFrontEnds()
+    }
   }
 
   @Suite struct Affinity {

@@ -28,6 +28,7 @@ enum Unsupported {
   enum Scenario: String {
     case affinityExpires = "a client that was away for the time of its affinity chooses anew"
     case affinityAcrossFrontends = "a client stays at its endpoint at all front ends of a service"
+    case oneClientPort = "a client uses one port of its own at two front ends with the same endpoint"
     case healthChecksPassAFirewall = "health checks of load balancers come in although the policy of INPUT is to drop"
   }
 
@@ -50,6 +51,10 @@ enum Unsupported {
     (
       .ipvs, .affinityAcrossFrontends,
       "the kernel keeps a client's endpoint for each virtual server, which is for each front end"
+    ),
+    (
+      .ipvs, .oneClientPort,
+      "the kernel knows what an endpoint sends by client and endpoint alone, so the older connection's replies go to the newer"
     ),
     (.nftables, .healthChecksPassAFirewall, "what one table accepts another may still drop, and so it is with kube-proxy"),
   ]
