@@ -7,10 +7,12 @@ extension IPTablesBackend {
   package var watchDescriptor: Int32 { watch?.descriptor ?? -1 }
 
   package func examine(thorough: Bool, damage: (String) -> Void) throws(BackendFault) {
-    let hasEvent = watch?.takeEvents() ?? false
+    // Between two batches of a load nothing can be told, and what happens then must not be forgotten: it is looked at after the load.
+    if programmers.contains(where: \.isLoading) { return }
+    owesLook = watch?.takeEvents() ?? false || owesLook
     // The host does this from time to time, and nothing else when nothing happens.
     if thorough { runner.endTools(exceptBusy: true) }
-    guard thorough || hasEvent else { return }
+    guard thorough || owesLook else { return }
     watch?.beginOwnChanges()
     defer { watch?.endOwnChanges(runner.takeChildren()) }
     for programmer in programmers where programmer.isLoaded && missing[programmer.family] == nil {
@@ -24,6 +26,7 @@ extension IPTablesBackend {
         throw error.fault
       }
     }
+    owesLook = false
   }
 
   // MARK: - InspectableProxy

@@ -6,12 +6,15 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
   let host: HostServices
   let settings: Settings
   let runner: any ToolRunner
+  private let routing: LoopbackRouting
   private let wanted: Variant?
   private(set) var variant: Variant?
   private(set) var programmers: [Programmer] = []
   /// Families this machine has not, and why.
   private(set) var missing: [Family: BackendFault] = [:]
   private(set) var watch: (any Watch)?
+  /// Something happened that was not looked at yet.
+  var owesLook = false
   private var isOtherVariantClean = false
 
   package convenience init(host: HostServices, configuration: [String: String]) throws(BackendFault) {
@@ -20,10 +23,12 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
 
   /// - Parameter variant: nil: the one the machine uses.
   package init(
-    host: HostServices, configuration: [String: String], variant: Variant?, runner: any ToolRunner = ChildProcess()
+    host: HostServices, configuration: [String: String], variant: Variant?, runner: any ToolRunner = ChildProcess(),
+    routing: LoopbackRouting = LoopbackRouting()
   ) throws(BackendFault) {
     self.host = host
     self.runner = runner
+    self.routing = routing
     wanted = variant
     settings = try Settings(configuration)
   }
@@ -40,7 +45,7 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
   package func start() throws(BackendFault) {
     let variant = try choose()
     let host = host
-    if settings.hasLocalhostNodePorts { try Support.routeLoopback() }
+    if settings.hasLocalhostNodePorts { try routing.check() }
     programmers = Family.allCases.map { family in
       Programmer(
         Layout(family: family, settings: settings), Tools(variant, family, runner), isCancelled: { host.isCancelled },
@@ -63,7 +68,7 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
   }
 
   package func cleanup(removed: (String) -> Void) throws(BackendFault) {
-    try Cleanup(runner).remove(Cleanup.isOurs, removed)
+    try Cleanup(runner, guarding: routing).remove(Cleanup.isOurs, removed)
   }
 
   package func listOwned(_ owned: (String) -> Void) throws(BackendFault) {
@@ -96,10 +101,22 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
         for programmer in programmers where missing[programmer.family] == nil {
           try programmer.completeLoad { report($0.key, named($0, $1), batch, failed) }
         }
+        try routeLoopback()
         cleanOtherVariant()
       }
     } catch {
       throw error.fault
+    }
+  }
+
+  private func routeLoopback() throws(ToolFailure) {
+    guard settings.hasLocalhostNodePorts else { return }
+    do throws(BackendFault) {
+      try routing.allow()
+    } catch {
+      var failure = ToolFailure(.denied, "")
+      failure.fault = error
+      throw failure
     }
   }
 

@@ -3,8 +3,13 @@ import PluginKit
 /// Finds and removes chains and what leads to them, in all variants and families the machine has.
 package struct Cleanup {
   private let runner: any ToolRunner
+  private let routing: LoopbackRouting?
 
-  package init(_ runner: any ToolRunner) { self.runner = runner }
+  /// - Parameter routing: turned off before the rules go that guard loopback; nil: others of ours stay.
+  package init(_ runner: any ToolRunner, guarding routing: LoopbackRouting? = nil) {
+    self.runner = runner
+    self.routing = routing
+  }
 
   /// All chains any version of this backend ever left.
   package static func isOurs(_ table: String, _ chain: String) -> Bool { chain.hasPrefix(ChainName.prefix) }
@@ -35,6 +40,10 @@ package struct Cleanup {
   private func remove(_ tools: Tools, _ isUnwanted: (String, String) -> Bool, _ removed: (String) -> Void) throws(BackendFault) {
     guard let saved = try read(tools) else { return }
     let removal = Removal(from: saved, chunk: tools.variant.chunk, isUnwanted)
+    // kube-proxy wants it too, and leaves the guard to kubelet.
+    if let routing, saved.contains(chain: ChainName.localnet), !saved.contains(chain: "KUBE-NODEPORTS"), try routing.forbid() {
+      removed("\(LoopbackRouting.name) = 1")
+    }
     do throws(ToolFailure) {
       for load in removal.loads { try tools.restore(load) }
     } catch {

@@ -5,6 +5,8 @@ package struct Edit: Equatable, Sendable {
     case replace([RuleText])
     /// Rules that have no order come and go.
     case amend(isNew: Bool, add: [RuleText], delete: [RuleText])
+    /// The same where many go: each -D makes the tool look for its rule from the top, so all are written anew.
+    case rewrite(add: [RuleText], all: [RuleText])
     /// Nothing leads to it any more.
     case remove
     /// Rules of the kernel's own chain: all of ours that are there, and those to put at its top.
@@ -23,6 +25,7 @@ package struct Edit: Equatable, Sendable {
     switch action {
     case .replace(let rules): 1 + rules.count
     case .amend(_, let add, let delete): 1 + add.count + delete.count
+    case .rewrite(let add, let all): 1 + add.count + all.count
     case .remove: 2
     case .jumps(let delete, let insert): delete.count + insert.count
     }
@@ -67,7 +70,7 @@ package struct RestoreInput: Equatable, Sendable {
   private mutating func appendRules(_ edit: Edit) {
     let name = edit.chain.name
     switch edit.action {
-    case .replace(let rules): lines += rules.map { "-A \(name) \($0)" }
+    case .replace(let rules), .rewrite(_, let rules): lines += rules.map { "-A \(name) \($0)" }
     case .amend(_, let add, let delete): lines += add.map { "-A \(name) \($0)" } + delete.map { "-D \(name) \($0)" }
     case .remove: break
     case .jumps(let delete, let insert):
@@ -84,7 +87,7 @@ extension Edit {
 
   fileprivate var declares: Bool {
     switch action {
-    case .replace, .remove: true
+    case .replace, .rewrite, .remove: true
     case .amend(let isNew, _, _): isNew
     case .jumps: false
     }
@@ -95,6 +98,7 @@ extension Edit {
     switch action {
     case .replace: self
     case .amend(let isNew, let add, _): add.isEmpty && !isNew ? nil : Edit(chain, .amend(isNew: isNew, add: add, delete: []))
+    case .rewrite(let add, _): add.isEmpty ? nil : Edit(chain, .amend(isNew: false, add: add, delete: []))
     case .remove, .jumps: nil
     }
   }
@@ -104,6 +108,7 @@ extension Edit {
     switch action {
     case .replace: nil
     case .amend(_, _, let delete): delete.isEmpty ? nil : Edit(chain, .amend(isNew: false, add: [], delete: delete))
+    case .rewrite(_, let all): Edit(chain, .replace(all))
     case .remove, .jumps: self
     }
   }

@@ -161,8 +161,7 @@ package struct FamilyState: Sendable {
       let add = rules.keys.filter { !present.contains($0) }.sorted()
       if !removing { delete = [] }
       if there != nil, add.isEmpty, delete.isEmpty { return nil }
-      // Each -D makes the tool look for its rule from the top.
-      if delete.count > 16, id != Layout.hairpins { return Edit(id, .replace(rules.keys.sorted())) }
+      if delete.count > 16, id != Layout.hairpins { return Edit(id, .rewrite(add: add, all: rules.keys.sorted())) }
       return Edit(id, .amend(isNew: there == nil, add: add, delete: delete))
     }
   }
@@ -180,7 +179,7 @@ package struct FamilyState: Sendable {
   package mutating func commit(_ edits: [Edit]) {
     for edit in edits {
       switch edit.action {
-      case .replace(let rules): kernel.chains[edit.chain] = rules
+      case .replace(let rules), .rewrite(_, let rules): kernel.chains[edit.chain] = rules
       case .remove: kernel.chains[edit.chain] = nil
       case .jumps(_, let insert): kernel.jumps[edit.chain] = insert.isEmpty ? nil : insert
       case .amend(_, let add, let delete):

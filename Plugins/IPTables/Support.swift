@@ -88,18 +88,4 @@ package enum Support {
     guard fgets(&line, Int32(line.count), file) != nil else { return nil }
     return Int(String(decoding: line.prefix { (0x30...0x39).contains($0) }.map(UInt8.init(bitPattern:)), as: UTF8.self))
   }
-
-  /// Lets the kernel route from 127.0.0.1 to pods; the layout guards loopback then.
-  package static func routeLoopback() throws(BackendFault) {
-    let path = "/proc/sys/net/ipv4/conf/all/route_localnet"
-    guard let file = fopen(path, "r+e") else {
-      throw BackendFault(.denied, "open \(path): \(String(cString: strerror(errno)))", errno: errno)
-    }
-    defer { fclose(file) }
-    if getc(file) == Int32(UInt8(ascii: "1")) { return }
-    rewind(file)
-    guard fputs("1\n", file) >= 0, fflush(file) == 0 else {
-      throw BackendFault(.denied, "write \(path): \(String(cString: strerror(errno)))", errno: errno)
-    }
-  }
 }

@@ -12,6 +12,17 @@ extension Footprint {
     copy.elements += frontends.filter { !answered.contains($0) }.map { .frontend(.refuse, $0) }
     return copy
   }
+
+  /// What of it no other service port has by now.
+  func without(_ heirs: [ServerKey: Ledger.Want], _ key: String) -> Footprint {
+    func isTaken(_ server: ServerKey) -> Bool { heirs[server].map { $0.owner != key } ?? false }
+    let taken = servers.filter { isTaken($0.key) }
+    if taken.isEmpty { return self }
+    var copy = self
+    copy.servers.removeAll { isTaken($0.key) }
+    copy.elements.removeAll { element in element.subject.map { isTaken(.address($0)) } ?? false }
+    return copy
+  }
 }
 
 extension Programmer {
@@ -33,12 +44,14 @@ extension Programmer {
     return leaving
   }
 
-  /// To be called when nothing of the service port is in the books any more.
+  /// To be called when nothing of the service port is in the books any more. Where an heir has one of its front ends the others
+  /// depart alone.
   func depart(_ before: Ledger.Entry, _ scope: inout Scope) {
     let key = before.port.key
     guard before.port.proto == Protocol.tcp, ledger.entries[key] == nil else { return }
-    guard before.footprint.servers.contains(where: { mirror.servers[$0.key]?.weights.isEmpty == false }) else { return }
-    let entry = Ledger.Entry(port: before.port, footprint: before.footprint.emptied)
+    let left = before.footprint.without(ledger.servers, key)
+    guard left.servers.contains(where: { mirror.servers[$0.key]?.weights.isEmpty == false }) else { return }
+    let entry = Ledger.Entry(port: before.port, footprint: left.emptied)
     guard ledger.putBack(entry) else { return }
     departing[key] = executor.now()
     scope.insert(entry.footprint, for: key)

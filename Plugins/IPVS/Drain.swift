@@ -33,40 +33,45 @@ package struct Drain: Equatable, Sendable {
   /// ip_vs_proto_tcp.c), so whoever is left then sends on a half-closed one.
   package static let closing: UInt64 = 2 * 60
 
-  package private(set) var waiting: [Place: Progress] = [:]
+  /// By virtual server, since one that goes takes all of its real servers along.
+  private var places: [ServerKey: [RealServer: Progress]] = [:]
 
   package init() {}
 
-  package var isEmpty: Bool { waiting.isEmpty }
-  package var servers: Set<ServerKey> { Set(waiting.keys.map(\.server)) }
+  package var isEmpty: Bool { places.isEmpty }
+  package var servers: Set<ServerKey> { Set(places.keys) }
+
+  package subscript(place: Place) -> Progress? { places[place.server]?[place.real] }
 
   /// Seconds to the next look, which asks the kernel once for each virtual server: soon for few, each minute for thousands, as
   /// upstream does for any.
-  package var pause: UInt64 { min(60, 2 + UInt64(servers.count) / 100) }
+  package var pause: UInt64 { min(60, 2 + UInt64(places.count) / 100) }
 
   /// Takes notice of what was done.
   package mutating func record(_ operation: Operation, now: UInt64) {
     switch operation {
     case .changeReal(_, _, weight: 0): break
     // Nothing that could end waiting.
-    case _ where waiting.isEmpty: return
+    case _ where places.isEmpty: return
     default: break
     }
     switch operation {
     case .changeReal(let key, let real, let weight):
-      if weight == 0 { begin(Place(key, real), now: now) } else { waiting[Place(key, real)] = nil }
-    case .addReal(let key, let real), .removeReal(let key, let real): waiting[Place(key, real)] = nil
-    case .removeServer(let key), .addServer(let key, _): waiting = waiting.filter { $0.key.server != key }
+      if weight == 0 { begin(key, real, now: now) } else { end(key, real) }
+    case .addReal(let key, let real), .removeReal(let key, let real): end(key, real)
+    case .removeServer(let key), .addServer(let key, _): places[key] = nil
     default: break
     }
   }
 
   /// What an earlier run left draining waits anew, since nobody knows how long it has: real servers of weight 0 nobody wants.
   package mutating func adopt(_ mirror: Mirror, _ ledger: Ledger, now: UInt64) {
-    waiting = waiting.filter { mirror.servers[$0.key.server]?.weights[$0.key.real] == 0 }
+    for (key, reals) in places {
+      for real in reals.keys where mirror.servers[key]?.weights[real] != 0 { end(key, real) }
+    }
     for (key, server) in mirror.servers where server.weights.values.contains(0) {
       guard let want = ledger.servers[key] else { continue }
-      for (real, weight) in server.weights where weight == 0 && !want.reals.contains(real) { begin(Place(key, real), now: now) }
+      for (real, weight) in server.weights where weight == 0 && !want.reals.contains(real) { begin(key, real, now: now) }
     }
   }
 
@@ -75,20 +80,27 @@ package struct Drain: Equatable, Sendable {
   /// - Returns: what is over.
   package mutating func due(_ states: [ServerKey: [RealServer: RealServerState]], now: UInt64) -> [Place] {
     var due: [Place] = []
-    for (place, progress) in waiting {
-      guard let found = states[place.server] else { continue }
-      // One the kernel no longer has is over too: its removal finds nothing, and the books are right again.
-      let state = found[place.real] ?? RealServerState()
-      let quietSince = state.active == 0 ? progress.quietSince ?? now : nil
-      waiting[place]?.quietSince = quietSince
-      let isClosed = state.active == 0 && state.inactive == 0
-      let isQuiet = quietSince.map { now >= $0 + Drain.closing } ?? false
-      if isClosed || isQuiet || now >= progress.since + Drain.limit { due.append(place) }
+    for (key, reals) in places {
+      guard let found = states[key] else { continue }
+      for (real, progress) in reals {
+        // One the kernel no longer has is over too: its removal finds nothing, and the books are right again.
+        let state = found[real] ?? RealServerState()
+        let quietSince = state.active == 0 ? progress.quietSince ?? now : nil
+        places[key]?[real]?.quietSince = quietSince
+        let isClosed = state.active == 0 && state.inactive == 0
+        let isQuiet = quietSince.map { now >= $0 + Drain.closing } ?? false
+        if isClosed || isQuiet || now >= progress.since + Drain.limit { due.append(Place(key, real)) }
+      }
     }
     return due.sorted { ($0.server, $0.real) < ($1.server, $1.real) }
   }
 
-  private mutating func begin(_ place: Place, now: UInt64) {
-    if waiting[place] == nil { waiting[place] = Progress(since: now) }
+  private mutating func begin(_ key: ServerKey, _ real: RealServer, now: UInt64) {
+    if places[key]?[real] == nil { places[key, default: [:]][real] = Progress(since: now) }
+  }
+
+  private mutating func end(_ key: ServerKey, _ real: RealServer) {
+    places[key]?[real] = nil
+    if places[key]?.isEmpty == true { places[key] = nil }
   }
 }

@@ -94,11 +94,10 @@ package struct Footprint: Equatable, Sendable {
 extension ServicePort {
   package func selected(by entrance: Entrance) -> [RealServer] { entrance.selectsLocal ? local : cluster }
 
-  /// Whether near clients meet other endpoints than the rest does, or another answer where there is none: they are refused.
-  package func needsMark(_ entrance: Entrance) -> Bool {
-    guard entrance.servesNearFromAll, entrance.selectsLocal else { return false }
-    return cluster.isEmpty && local.isEmpty ? entrance.whenEmpty == .drop : Set(cluster) != Set(local)
-  }
+  /// Whether near clients may meet other endpoints than the rest does, or another answer where there is none: they are refused. Also
+  /// while both are the same: the virtual server of a mark that came and went with the endpoints elsewhere would take connections
+  /// along, those to endpoints that stay among them.
+  package func needsMark(_ entrance: Entrance) -> Bool { entrance.servesNearFromAll && entrance.selectsLocal }
 
   package var needsMark: Bool { entrances.contains { needsMark($0) } }
 }

@@ -36,6 +36,17 @@ package struct Ledger: Sendable {
   /// Whether a virtual server is to be there, and not only for the sake of connections that exist.
   package func wants(_ server: ServerKey) -> Bool { servers[server].map { !$0.reals.isEmpty || server.standsEmpty } ?? false }
 
+  /// Whether what a step adds is wanted.
+  package func wants(_ addition: Operation) -> Bool {
+    switch addition {
+    case .addElement(let element): elements[element] != nil
+    case .bind(let address): addresses[address] != nil
+    case .addServer(let server, _): servers[server] != nil
+    case .addReal(let server, let real): servers[server]?.reals.contains(real) == true
+    default: false
+    }
+  }
+
   package mutating func set(_ entry: Entry) {
     remove(entry.port.key)
     entries[entry.port.key] = entry

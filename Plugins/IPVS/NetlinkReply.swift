@@ -34,7 +34,7 @@ package struct NetlinkReply {
     guard flags & UInt16(NLM_F_ACK_TLVS) != 0 else { return (-error, "") }
     // Unless it is capped, the request's payload comes before the attributes.
     let isCapped = flags & UInt16(NLM_F_CAPPED) != 0
-    let fixed = 4 + (isCapped ? Self.headerSize : max(Self.headerSize, Int(echoed) + 3 & ~3))
+    let fixed = 4 + (isCapped ? Self.headerSize : max(Self.headerSize, (Int(echoed) + 3) & ~3))
     let words = Attributes(payload.dropFirst(fixed)).first { $0.type == 1 }?.value.prefix { $0 != 0 }
     return (-error, words.map { String(decoding: $0, as: UTF8.self) } ?? "")
   }

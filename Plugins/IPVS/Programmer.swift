@@ -20,6 +20,8 @@ package final class Programmer {
   /// Of the state a full load replaces, to keep what the load cannot program.
   private var previous: [String: Ledger.Entry] = [:]
   private var kept = Kept()
+  /// What the kernel has of service ports no load could program, as an earlier run left it; until they are programmed or removed.
+  private var keptPorts: [String: Footprint] = [:]
   /// What may be other than the books say, besides what is in them.
   private var unsettled = Scope()
   package private(set) var isLoading = false
@@ -45,7 +47,7 @@ package final class Programmer {
     try refresh()
     previous.merge(ledger.entries) { $1 }
     ledger = Ledger()
-    kept = Kept()
+    (kept, keptPorts) = (Kept(), [:])
     marks = MarkNumbers(found: mirror.marks, settings.mark, servers: mirror.servers.keys)
     isLoading = true
   }
@@ -106,6 +108,7 @@ package final class Programmer {
       noteLost(scope)
       throw error
     }
+    if !keptPorts.isEmpty, !isLoading { forgetKept(changes) }
     if !marks.isEmpty { for key in old.keys where ledger.entries[key]?.port.needsMark != true { marks.release(key) } }
     leaveIdle(departing.keys.filter { departingBefore[$0] == nil })
   }
@@ -122,7 +125,10 @@ package final class Programmer {
       old[change.key] = .some(before)
       if let before { scope.insert(before.footprint, for: change.key) }
       ledger.remove(change.key)
-      if case .removal(let key) = change { departing[key] = nil }
+      if case .removal(let key) = change {
+        departing[key] = nil
+        if before == nil, let kept = keptPorts[key] { scope.insert(kept, for: key) }
+      }
     }
     var wanted: [Ledger.Entry] = []
     for case .upsert(let port) in changes {
@@ -177,8 +183,18 @@ package final class Programmer {
   }
 
   private func keep(_ footprint: Footprint, _ key: String) {
-    guard isLoading, ledger.entries[key] == nil else { return }
-    if !ledger.putBack(past(key)) { kept.insert(footprint, mirror) }
+    guard isLoading, ledger.entries[key] == nil, !ledger.putBack(past(key)) else { return }
+    kept.insert(footprint, mirror)
+    keptPorts[key] = footprint
+  }
+
+  private func forgetKept(_ changes: [Change]) {
+    for change in changes {
+      switch change {
+      case .removal(let key): keptPorts[key] = nil
+      case .upsert(let port): if ledger.entries[port.key] != nil { keptPorts[port.key] = nil }
+      }
+    }
   }
 
   private func footprint(_ port: ServicePort, mark number: UInt32? = nil) -> Footprint {
@@ -274,23 +290,38 @@ package final class Programmer {
       log("\(key): \(fault)")
       failed(key, fault)
     }
-    var back = Scope()
-    var undo: [Delta.Step] = []
     let hit = old.filter { faults[$0.key] != nil }
+    var (back, touched) = (Scope(), Scope())
+    var unknown: [Ledger.Entry] = []
     for (key, before) in hit {
       let now = ledger.entries[key]
-      for entry in [now, before].compactMap(\.self) { back.insert(entry.footprint, for: key) }
-      if before == nil {
-        // Not known before, or from an earlier run only: that stays, and what was just added goes.
-        undo += executor.recent.compactMap { step in
-          step.owner == key ? step.operation.undoing.map { Delta.Step(operation: $0, owner: "") } : nil
-        }
-        if isLoading, let now { kept.insert(now.footprint, mirror) }
+      for entry in [now, before].compactMap(\.self) {
+        touched.insert(entry.footprint, for: key)
       }
+      if before == nil, let now, isLoading || keptPorts[key] != nil { unknown.append(now) }
+    }
+    let spared = Set(unknown.map(\.port.key))
+    for (key, before) in hit where !spared.contains(key) {
+      for entry in [ledger.entries[key], before].compactMap(\.self) { back.insert(entry.footprint, for: key) }
     }
     ledger.restore(hit)
-    let delta = isLoading ? Delta(undo) : Delta(from: mirror, to: ledger, within: back)
-    noteUndone(try executor.perform(delta), back)
+    for entry in unknown {
+      keep(entry.footprint, entry.port.key)
+      // What a sibling wants too was not made for it when it was this one's to fail.
+      back.insert(entry.footprint, for: entry.port.key, wantedBy: ledger)
+    }
+    var outcome = try executor.perform(Delta(undo(of: spared)))
+    if !isLoading { outcome.merge(try executor.perform(Delta(from: mirror, to: ledger, within: back))) { old, _ in old } }
+    noteUndone(outcome, touched)
     return hit.keys.sorted()
+  }
+
+  /// Of service ports that are known from an earlier run only, or in a load perhaps: that stays, and what was just added goes, unless
+  /// another that came with them wants it too.
+  private func undo(of keys: Set<String>) -> [Delta.Step] {
+    executor.recent.compactMap { step in
+      guard keys.contains(step.owner), let operation = step.operation.undoing, !ledger.wants(step.operation) else { return nil }
+      return Delta.Step(operation: operation, owner: "")
+    }
   }
 }

@@ -20,6 +20,12 @@ package struct Scope: Sendable {
     for address in footprint.addresses { addresses[address] = key }
   }
 
+  /// Of elements and addresses, which service ports may share, those somebody wants.
+  package mutating func insert(_ footprint: Footprint, for key: String, wantedBy ledger: Ledger) {
+    for element in footprint.elements where ledger.elements[element] != nil { elements[element] = key }
+    for address in footprint.addresses where ledger.addresses[address] != nil { addresses[address] = key }
+  }
+
   /// A front end that is claimed is claimed as a whole: what the sets say of it otherwise is wrong.
   package mutating func insertRivals(of footprint: Footprint, _ mirror: Mirror, for key: String) {
     for server in footprint.servers {

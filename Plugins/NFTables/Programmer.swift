@@ -123,11 +123,16 @@ package final class Programmer {
     let deltas = concerned.map { ($0, $0.delta(for: changes)) }
     let preparation = deltas.flatMap { table, delta in table.isDeferred ? [] : delta.newClasses.flatMap { table.layout.creation(of: $0) } }
     var messages = deltas.flatMap { $0.isDeferred ? [] : $1.messages($0.layout) }
-    func commit() { for (table, delta) in deltas { table.commit(changes, delta) } }
+    var counts: [(table: TableState, counts: [FrontendKey: FrontendCounts])] = []
+    func commit() {
+      // What is refused counts on.
+      for (table, counts) in counts { table.carry(counts) }
+      for (table, delta) in deltas { table.commit(changes, delta) }
+    }
 
     var outcome = connection.exchange(preparation, layouts: layouts)
     if case .committed = outcome {
-      for (table, delta) in deltas where !table.isDeferred { carryCounts(table, delta) }
+      counts = deltas.filter { !$0.0.isDeferred }.map { ($0, replacedCounts($0, $1)) }
       for (table, delta) in deltas where !table.isDeferred { table.commit(newClasses: delta.newClasses) }
       outcome = connection.exchange(messages, layouts: layouts)
     } else {
@@ -164,13 +169,14 @@ package final class Programmer {
   }
 
   /// Not worth failing for: counts are allowed to begin anew.
-  private func carryCounts(_ table: TableState, _ delta: TableDelta) {
+  private func replacedCounts(_ table: TableState, _ delta: TableDelta) -> [FrontendKey: FrontendCounts] {
     let keys = [MapKind.serviceIPs, .serviceNodePorts].flatMap { delta.replaced[$0] ?? [] }.map(\.key)
-    if keys.isEmpty { return }
+    if keys.isEmpty { return [:] }
     do throws(BackendFault) {
-      table.carry(try CounterReader(connection, table.family).counts(of: keys, table.frontends))
+      return try CounterReader(connection, table.family).counts(of: keys, table.frontends)
     } catch {
       log("\(error.message); the counts of \(keys.count) front ends begin anew")
+      return [:]
     }
   }
 

@@ -46,6 +46,30 @@ struct RenderTests {
     try expectSnapshot("remote-only", try plan(Fixtures.configuration, [Fixtures.rich(4, endpoints: remote)]))
   }
 
+  /// However many there are: they are written anew then, but still after the rules that replace them.
+  @Test(arguments: [2, 40])
+  func refusalsGoAfterWhatReplacesThem(_ count: Int) throws {
+    let tool = ModelTool()
+    let backend = try Fixtures.backend(tool)
+    try backend.start()
+    func services(_ endpoints: [TestEndpoint], from first: Int = 0) -> [TestService] {
+      (first..<count).map { TestService("default/s\($0):http/TCP/4", [.nodePort(UInt16(30_000 + $0))], endpoints) }
+    }
+    // One stays without, one comes.
+    try backend.sync(.full(services([])))
+    let before = tool.restores.count
+    let late = TestService("default/late:http/TCP/4", [.nodePort(31_000)], [])
+    try backend.sync(TestBatch(services([TestEndpoint("10.0.2.2", 8080)], from: 1) + [late]))
+    let inputs = tool.restores.dropFirst(before).map { $0.input.split(separator: "\n") }
+    let lines = try #require(inputs.first { $0.contains("*nat") })
+    let nat = try #require(lines.firstIndex(of: "*nat"))
+    let (first, rest) = (lines[..<nat], lines[nat...])
+    #expect(first.contains { $0.hasPrefix("-A SWIFTLET-NODEPORTS ") && $0.contains("--dport 31000 ") })
+    #expect(!first.contains { $0.hasPrefix("-D ") || $0.hasPrefix(":SWIFTLET-NODEPORTS ") })
+    let last = try #require(rest.lastIndex(of: "*filter"))
+    #expect(rest[last...].contains { $0.hasPrefix("-D SWIFTLET-NODEPORTS ") || $0.hasPrefix(":SWIFTLET-NODEPORTS ") })
+  }
+
   /// Each step is what one child process reads.
   @Test func aServicesLifeIsAsRecorded() throws {
     let tool = ModelTool()

@@ -136,6 +136,27 @@ struct DepartureTests {
     #expect(programmer.departing.isEmpty && programmer.servicePorts.keys.sorted() == ["default/heir:http"])
   }
 
+  /// Of one front end; those at the others go on.
+  @Test(arguments: [true, false])
+  func anHeirOfOneFrontEndCutsNoneAtTheOthers(_ inTheSameBatch: Bool) throws {
+    var service = Fixtures.web(1)
+    service.frontends.append(.nodePort(30_080))
+    try apply([service])
+    kernel.active[server] = [first: 1]
+    if !inTheSameBatch { try apply([], removals: [key]) }
+    let heir = TestService("default/heir:http", [.nodePort(30_080)], [TestEndpoint("10.0.3.3", 1)])
+    try apply([heir], removals: inTheSameBatch ? [key] : [])
+    #expect(kernel.servers[server]?.weights[first] == 0 && refuses)
+    let taken = ServerKey.address(Fixtures.frontend("192.0.2.1", 30_080))
+    #expect(kernel.servers[taken]?.weights[Fixtures.real("10.0.3.3", 1)] == 1)
+    #expect(!kernel.elements.contains(.frontend(.refuse, Fixtures.frontend("192.0.2.1", 30_080))))
+    kernel.active = [:]
+    time.seconds += 2
+    try programmer.workOff()
+    #expect(kernel.servers[server] == nil && !refuses && programmer.departing.isEmpty)
+    #expect(kernel.servers[taken] != nil)
+  }
+
   @Test func anHeirThatIsRefusedDoesNotCutThem() throws {
     kernel.active[server] = [first: 1]
     try apply([Fixtures.web(2)])

@@ -49,7 +49,7 @@ final class DrainTests {
     drain.record(.changeReal(server, real, weight: 1), now: 1100)
     #expect(drain.isEmpty)
     drain.record(.changeReal(server, real, weight: 0), now: 1200)
-    #expect(drain.waiting[place]?.since == 1200)
+    #expect(drain[place]?.since == 1200)
   }
 
   @Test func whatTheKernelNoLongerHasIsOverAndWhatWasNotAskedIsNot() {

@@ -129,7 +129,7 @@ struct ProgrammerTests {
     try successor.beginLoad()
     try apply([Fixtures.web(1, endpoints: 1)], successor)
     try successor.completeLoad()
-    #expect(successor.drain.waiting.keys.map(\.real) == [Fixtures.real("10.0.1.3")])
+    #expect(successor.drain[.init(webKey, Fixtures.real("10.0.1.3"))] != nil && successor.drain.servers == [webKey])
     time.seconds += Drain.limit
     try successor.workOff()
     #expect(kernel.servers[webKey]?.weights.count == 1)
@@ -185,6 +185,67 @@ struct ProgrammerTests {
       #expect(kernel.addresses == [Fixtures.address("10.96.0.2")])
       #expect(kernel.elements.contains(.frontend(.frontends, Fixtures.frontend("10.96.0.2", 80))))
     }
+  }
+
+  /// 255.255.255.255, say, which the kernel takes for no address of a server.
+  private func refuseThirdEndpoint() {
+    kernel.refuse = { step in if case .addReal(_, Fixtures.real("10.0.1.4")) = step { EINVAL } else { nil } }
+  }
+
+  @Test func aServicePortTheKernelRefusesInALoadKeepsItsPreviousState() throws {
+    try load([Fixtures.web(1)])
+    let before = kernel.contents(settings.mark)
+    refuseThirdEndpoint()
+    try programmer.beginLoad()
+    #expect(try apply([Fixtures.web(1, endpoints: 3)]).count == 1)
+    try programmer.completeLoad()
+    #expect(kernel.contents(settings.mark) == before)
+    #expect(kernel.servers[webKey]?.weights.values.allSatisfy { $0 == 1 } == true)
+    // Nor do the attempts that follow.
+    #expect(try apply([Fixtures.web(1, endpoints: 3)]).count == 1)
+    #expect(kernel.contents(settings.mark) == before)
+    kernel.refuse = { _ in nil }
+    #expect(try apply([Fixtures.web(1, endpoints: 3)]).isEmpty)
+    #expect(kernel.servers[webKey]?.weights.count == 3)
+  }
+
+  @Test func whatAnEarlierRunLeftOfAServicePortTheKernelRefusesStaysUntilItIsRemoved() throws {
+    try load([Fixtures.web(1)])
+    let before = kernel.contents(settings.mark)
+    refuseThirdEndpoint()
+    let successor = Programmer(kernel, settings: settings)
+    try successor.beginLoad()
+    #expect(try apply([Fixtures.web(1, endpoints: 3)], successor).count == 1)
+    try successor.completeLoad()
+    #expect(kernel.contents(settings.mark) == before)
+    for _ in 0..<2 {
+      #expect(try apply([Fixtures.web(1, endpoints: 3)], successor).count == 1)
+      #expect(kernel.contents(settings.mark) == before)
+    }
+    #expect(try apply([], removals: [Fixtures.web(1).key], successor).isEmpty)
+    #expect(kernel.servers.isEmpty && kernel.elements.isEmpty && kernel.addresses.isEmpty)
+  }
+
+  /// One address for several service ports, as those of one Service have it.
+  @Test func whatIsTakenBackOfOneServicePortStaysForItsSibling() throws {
+    try load([])
+    refuseThirdEndpoint()
+    var sibling = Fixtures.web(1)
+    sibling.key = "default/a:other/TCP/4"
+    sibling.frontends = [.clusterIP("10.96.0.2", 81)]
+    #expect(try apply([sibling, Fixtures.web(1, endpoints: 3)]).keys.sorted() == [Fixtures.web(1).key])
+    #expect(kernel.addresses == [Fixtures.address("10.96.0.2")])
+    #expect(kernel.servers.keys.sorted() == [.address(Fixtures.frontend("10.96.0.2", 81))])
+  }
+
+  @Test func theServerOfAMarkStaysWhenEndpointsElsewhereGo() throws {
+    var service = Fixtures.localWeb()
+    try load([service])
+    let mark = try #require(kernel.servers.keys.first { $0.standsEmpty })
+    kernel.active[mark] = [Fixtures.real("10.0.1.2"): 1, Fixtures.real("10.0.2.2"): 1]
+    service.endpoints.removeLast()
+    try apply([service])
+    #expect(kernel.servers[mark]?.weights == [Fixtures.real("10.0.1.2"): 1, Fixtures.real("10.0.2.2"): 0])
   }
 
   @Test func aServicePortThatFailsDoesNotBlockOthersAndKeepsItsPreviousState() throws {

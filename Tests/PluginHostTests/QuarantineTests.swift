@@ -86,6 +86,27 @@ import Testing
     await plugin.close()
   }
 
+  /// Somebody at a terminal may end it at any time, which is no crash.
+  @Test func aCommandObeysMarkersAndLeavesNone() async throws {
+    let state = try TemporaryDirectory()
+    var options = makeLoader(state: state.path).options
+    options.marksLoads = false
+    let command = PluginLoader(options)
+    let library = try await Fixture.library("good")
+    let plugin = try await command.load(library, as: .proxy)
+    #expect(access("\(state.path)/loading/good", F_OK) != 0)
+    await plugin.close()
+    // A daemon died of it.
+    let daemon = try await makeLoader(state: state.path).load(library, as: .proxy)
+    let text = String(decoding: try TemporaryDirectory.contents(of: "\(state.path)/loading/good"), as: UTF8.self)
+    await daemon.close()
+    var marker = try #require(QuarantineMarker(text: text))
+    marker.process = Self.dead
+    _ = try state.write("loading/good", Array(marker.text.utf8))
+    #expect(await refusal(of: library, by: command)?.code == .quarantined)
+    #expect(access("\(state.path)/loading/good", F_OK) == 0)
+  }
+
   @Test(arguments: ["probe_says_no", "init_fails", "create_fails", "wrong_major", "undefined_symbol", "good_cgroup"])
   func orderlyRefusalLeavesNoMarker(_ fixture: String) async throws {
     let state = try TemporaryDirectory()

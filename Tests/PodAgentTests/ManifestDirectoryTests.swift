@@ -119,6 +119,33 @@ import Testing
     #expect(manifests.read(now: start + seconds(9)) == nil)
   }
 
+  /// Whoever corrects a mistake does so with an editor too.
+  @Test(arguments: [true, false])
+  func aBrokenFileThatIsWrittenAnewStopsNothing(isCut: Bool) throws {
+    try directory.write("a.yaml", pod("a"))
+    let path = "\(directory.path)/a.yaml"
+    var manifests = ManifestDirectory(path: directory.path)
+    _ = manifests.read(now: start)
+    try directory.write("a.yaml", "{{{")
+    #expect(names(manifests.read(now: start + 1)) == ["a"])
+    if isCut { truncate(path, 0) } else { unlink(path) }
+    #expect(manifests.read(now: start + 2) == nil)
+    #expect(manifests.mustLookAgain)
+    try directory.write("a.yaml", pod("a"))
+    let corrected = manifests.read(now: start + seconds(0.1))
+    #expect(names(corrected) == ["a"])
+    #expect(corrected?.brokenFiles == [])
+  }
+
+  @Test func aBrokenFileOfAnEarlierRunIsStillNamedWhileItIsWrittenAnew() throws {
+    try directory.write("a.yaml", "{{{")
+    var manifests = ManifestDirectory(path: directory.path)
+    #expect(manifests.read(now: start)?.brokenFiles == ["a.yaml"])
+    truncate("\(directory.path)/a.yaml", 0)
+    #expect(manifests.read(now: start + 1) == nil)
+    #expect(manifests.read(now: start + seconds(1))?.brokenFiles == [])
+  }
+
   @Test func aDirectoryThatIsMissingForAMomentKeepsWhatWasAndSaysSo() throws {
     let path = "\(directory.path)/manifests"
     try Files.makeDirectories(path)

@@ -17,6 +17,8 @@ struct IPVSListing {
       let asks = mark & Self.masquerade != 0 ? ", masquerading" : ""
       return words.prefix { $0 != "skbmark" }.joined(separator: " ") + " mark of \(names[mark] ?? "")\(asks)"
     }
+    // ipvsadm shows some twice when another network namespace gets one while it reads.
+    let servers = Set(servers).sorted()
     let live = servers.filter { $0.hasPrefix("-a ") && !$0.hasSuffix(" -w 0") }
     let keys = Set(live.map(Self.key))
     let kept = servers.filter { $0.hasPrefix("-A ") && keys.contains(Self.key($0)) } + live

@@ -13,8 +13,12 @@ struct NeighbourBehaviour {
     if try Unsupported.reason(backend, .localhostNodePorts) != nil { return }
     let plan = Plan.four
     let topology = try Topology()
+    // A new namespace has it from the machine.
+    try topology.node.setting("net/ipv4/conf/all/route_localnet", "0")
     let proxy = try Proxy(backend, Configuration.localhostNodePorts.values, on: topology.node)
     defer { proxy.remove() }
+    let setting = "/proc/sys/net/ipv4/conf/all/route_localnet"
+    #expect(try Command.run("cat", setting, in: topology.node) == "0\n")
     try proxy.sync(.full([TestService("default/web:http", [.nodePort(30_080)], [plan.endpointA])]))
     let server = try EchoServer(
       in: topology.node, [EchoServer.Endpoint(label: "secret", address: plan.loopback, port: 8088)], associations: false)
@@ -24,6 +28,10 @@ struct NeighbourBehaviour {
     try topology.outside.setting("net/ipv4/conf/all/route_localnet", "1")
     try Command.run("ip", "addr", "del", "127.0.0.1/8", "dev", "lo", in: topology.outside)
     try Command.run("ip", "route", "add", "127.0.0.0/8", "via", plan.node, "src", plan.outside, in: topology.outside)
+    #expect(try topology.knock(from: .outside, Sockets.tcp, plan.loopback, 8088, patience: Knock.shortPatience).server == nil)
+    proxy.stop()
+    try proxy.cleanup()
+    #expect(try Command.run("cat", setting, in: topology.node) == "0\n")
     #expect(try topology.knock(from: .outside, Sockets.tcp, plan.loopback, 8088, patience: Knock.shortPatience).server == nil)
   }
 

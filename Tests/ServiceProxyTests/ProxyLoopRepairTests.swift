@@ -17,6 +17,29 @@ struct ProxyLoopRepairTests {
     }
   }
 
+  @Test func damageThatIsFoundDuringASingleChangeIsRepairedAllTheSame() async {
+    await WatchedLoop.loaded { test in
+      await test.backend.damage(["a chain is gone"], duringSync: true)
+      test.loop.submit([.slice(slice(endpoint("10.1.0.1")))])
+      #expect(await eventually { test.told == [["a chain is gone"]] })
+      await test.backend.endSync()
+      #expect(await eventually { await test.backend.batches.map(\.reset) == [true, false, true] })
+      #expect(await eventually { await test.loop.status.damage == [] })
+      #expect(await test.loop.verify() == [])
+    }
+  }
+
+  @Test func whoVerifiesHasWhatIsMissingRepaired() async {
+    await WatchedLoop.loaded { test in
+      await test.backend.damage(["a chain is gone"])
+      #expect(await test.loop.verify() == ["a chain is gone"])
+      #expect(await eventually { await test.backend.batches.map(\.reset) == [true, true] })
+      #expect(await test.loop.verify() == [])
+      await test.backend.goBlind()
+      #expect(await test.loop.verify() == nil)
+    }
+  }
+
   @Test func aDisturbanceWithoutDamageProgramsNothing() async {
     await WatchedLoop.loaded { test in
       test.backend.disturb()
@@ -122,6 +145,9 @@ private actor WatchedBackend: ProxyBackend {
   /// Whether each look was a thorough one.
   private(set) var looks: [Bool] = []
   private var damage: [String] = []
+  private var isBlind = false
+  private var holdsSync = false
+  private var held: CheckedContinuation<Void, Never>?
   private var lookTime: (Duration, ManualTime)?
   private var syncTime: (Duration, ManualTime)?
   private nonisolated let stream: AsyncStream<Void>
@@ -131,6 +157,13 @@ private actor WatchedBackend: ProxyBackend {
 
   nonisolated func disturb() { signal.yield() }
   func damage(_ findings: [String]) { damage = findings }
+  /// Found by a look while the next sync is under way, which ends with `endSync`.
+  func damage(_ findings: [String], duringSync: Bool) {
+    damage = findings
+    holdsSync = true
+  }
+  func endSync() { held?.resume() }
+  func goBlind() { isBlind = true }
   func takes(_ time: Duration, clock: ManualTime) { lookTime = (time, clock) }
   func takesToSync(_ time: Duration, clock: ManualTime) { syncTime = (time, clock) }
 
@@ -138,12 +171,18 @@ private actor WatchedBackend: ProxyBackend {
 
   func examine(thorough: Bool) async throws(ProxyBackendError) -> [String] {
     looks.append(thorough)
+    if isBlind { throw ProxyBackendError(code: .hung, operation: "examine", message: "no answer") }
     if let (time, clock) = lookTime { clock.advance(time) }
     return damage
   }
 
   func sync(_ batch: ProxyBatch) async throws(ProxyBackendError) -> ProxySyncReport {
     batches.append(batch)
+    if holdsSync {
+      holdsSync = false
+      disturb()
+      await withCheckedContinuation { held = $0 }
+    }
     if batch.complete { damage = [] }
     if let (time, clock) = syncTime { clock.advance(time) }
     return ProxySyncReport()

@@ -8,11 +8,18 @@ import SwiftProtobuf
 struct CleanupCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cleanup", abstract: "Take down everything of swiftlet's: pods, Service rules and cgroups, of every backend.",
-    discussion: "The daemon must be stopped first. What is not swiftlet's is left alone. Running it twice is fine.")
+    discussion: """
+      The daemon must be stopped first. What is not swiftlet's is left alone. Running it twice is fine. With --pods=false, as a daemon \
+      beside somebody else's kubelet has it, pods and their cgroups are not looked at.
+      """)
 
   @OptionGroup var options: SettingsOptions
 
-  @Flag(help: "Go on without a runtime, and end processes in the pods' cgroups that are in no pod of swiftlet's.")
+  @Flag(
+    help: """
+      Without a runtime go on, and leave its pods and their cgroups; with one end processes in the pods' cgroups that are in no pod \
+      of swiftlet's.
+      """)
   var force = false
 
   @Option(
@@ -28,17 +35,25 @@ struct CleanupCommand: AsyncParsableCommand {
     if let except { return try await removeRules(except: except, settings) }
     let lock = try InstanceLock(stateDirectory: settings.rootDirectory)
     var failures: [String] = []
-    failures += await PodCleanup(settings: settings, force: force).run()
-    failures += await BackendCleanup(settings: settings, force: force).run()
+    var scope = BackendCleanup.Scope.everything
+    if settings.runsPods {
+      let pods = await PodCleanup(settings: settings, force: force).run()
+      failures += pods.failures
+      // Their cgroups are the pods'; who left those would end every process in them.
+      if !pods.isRuntimeThere { scope = .rules }
+    } else {
+      scope = .rules
+    }
+    failures += await BackendCleanup(settings: settings, force: force, scope: scope).run()
     _ = consume lock
     guard failures.isEmpty else {
       throw SettingsProblem("not everything could be removed:\n  " + failures.joined(separator: "\n  "))
     }
-    print("Nothing of swiftlet's is left.")
+    print(scope == .everything ? "Nothing of swiftlet's is left." : "Nothing of swiftlet's Service rules is left.")
   }
 
   private func removeRules(except mode: String, _ settings: Settings) async throws {
-    let failures = await BackendCleanup(settings: settings, force: false, stays: mode).run()
+    let failures = await BackendCleanup(settings: settings, force: false, scope: .rulesExcept(mode)).run()
     guard failures.isEmpty else {
       throw SettingsProblem("not everything could be removed:\n  " + failures.joined(separator: "\n  "))
     }
@@ -50,7 +65,12 @@ private struct PodCleanup {
   let settings: Settings
   let force: Bool
 
-  func run() async -> [String] {
+  struct Outcome {
+    var failures: [String]
+    var isRuntimeThere = true
+  }
+
+  func run() async -> Outcome {
     do {
       let client = try CRIClient(
         runtimeEndpoint: settings.runtimeEndpoint, imageEndpoint: settings.imageEndpoint, logger: CommandLog.logger)
@@ -62,15 +82,17 @@ private struct PodCleanup {
         for sandbox in sandboxes { group.addTask { await remove(sandbox, client) } }
         for await failure in group { if let failure { failures.append(failure) } }
       }
-      return failures + removeFiles()
+      return Outcome(failures: failures + removeFiles())
     } catch let error as CRIError where error.isUnavailable {
+      let silence = "pods: the runtime does not answer at \(settings.runtimeEndpoint)"
       guard force else {
-        return ["pods: the runtime does not answer at \(settings.runtimeEndpoint); start it, or give --force to leave its pods"]
+        let remedy = "start it, give --force to leave its pods and their cgroups, or --pods=false where pods are somebody else's"
+        return Outcome(failures: ["\(silence); \(remedy)"], isRuntimeThere: false)
       }
-      print("pods: the runtime does not answer at \(settings.runtimeEndpoint); pods in it, if any, are left")
-      return removeFiles()
+      print("\(silence); pods in it, if any, and their cgroups are left")
+      return Outcome(failures: [], isRuntimeThere: false)
     } catch {
-      return ["pods: \(error)"]
+      return Outcome(failures: ["pods: \(error)"])
     }
   }
 
@@ -125,21 +147,37 @@ private struct PodCleanup {
 private struct BackendCleanup {
   let settings: Settings
   let force: Bool
-  /// The proxy mode whose rules stay; what kube-proxy left goes in every mode then. `nil`: ours go, of all kinds.
-  var stays: String?
+  let scope: Scope
+
+  enum Scope: Equatable {
+    case everything
+    /// Of every proxy mode; cgroups stay.
+    case rules
+    /// Of the proxy modes beside this one, and what kube-proxy left in every mode.
+    case rulesExcept(String)
+  }
+
+  /// The proxy mode whose rules stay.
+  private var stays: String? { if case .rulesExcept(let mode) = scope { mode } else { nil } }
 
   func run() async -> [String] {
-    let loading = BackendLoading(settings: settings, logger: CommandLog.logger)
+    let loading = BackendLoading.command(settings)
     // Beside a running daemon it must not look as if that had died of a library.
     let loader = loading.loader(quarantined: stays == nil)
     var failures: [String] = []
     for file in loading.locator.installed() {
       do {
         let plugin = try await load(file, loader, loading)
-        let removed = if let stays { try await cleanup(plugin, except: stays) } else { try await cleanup(plugin) }
-        for thing in removed { print("removed \(thing)") }
+        let removed: [String]
+        do {
+          removed = try await remove(plugin)
+        } catch {
+          await plugin.close()
+          throw error
+        }
         await plugin.close()
-      } catch let refusal as PluginRefusal where stays != nil && refusal.descriptor?.kind == .cgroup {
+        for thing in removed { print("removed \(thing)") }
+      } catch let refusal as PluginRefusal where scope != .everything && refusal.descriptor?.kind == .cgroup {
         continue
       } catch let refusal as PluginRefusal {
         // One that cannot work here has left nothing here.
@@ -155,13 +193,17 @@ private struct BackendCleanup {
   private func load(
     _ file: LocatedPlugin, _ loader: PluginLoader, _ loading: BackendLoading
   ) async throws(PluginRefusal) -> LoadedPlugin {
-    if stays != nil { return try await loader.load(file, as: .proxy) }
+    if scope != .everything { return try await loader.load(file, as: .proxy) }
     do throws(PluginRefusal) {
       return try await loader.load(file, as: .cgroup, configuration: loading.cgroupConfiguration)
     } catch {
       guard error.code == .wrongKind else { throw error }
       return try await loader.load(file, as: .proxy)
     }
+  }
+
+  private func remove(_ plugin: LoadedPlugin) async throws -> [String] {
+    if let stays { try await cleanup(plugin, except: stays) } else { try await cleanup(plugin) }
   }
 
   private func cleanup(_ plugin: LoadedPlugin, except stays: String) async throws -> [String] {
@@ -173,7 +215,7 @@ private struct BackendCleanup {
   private func cleanup(_ plugin: LoadedPlugin) async throws -> [String] {
     if let proxy = ProxyPluginAdapter(plugin) { return try await proxy.cleanup() }
     if let cgroup = CgroupPluginAdapter(plugin) {
-      try await refuseForeign(in: cgroup, owned: BackendLoading(settings: settings, logger: CommandLog.logger).ownedCgroup)
+      try await refuseForeign(in: cgroup, owned: BackendLoading.command(settings).ownedCgroup)
       return try await cgroup.cleanup()
     }
     return []

@@ -55,7 +55,7 @@ struct ServicePlan {
   func make() async throws -> Result {
     let read = ManifestReading.read(directory)
     if let failure = read.failure { throw SettingsProblem("\(directory): \(failure)") }
-    let loading = BackendLoading(settings: settings, logger: CommandLog.logger)
+    let loading = BackendLoading.command(settings)
     let isRoot = geteuid() == 0
     let selection = try await choose(loading)
     guard let plugin = selection.chosen, let backend = ProxyPluginAdapter(plugin) else {

@@ -17,7 +17,7 @@ struct PluginsCommand: AsyncParsableCommand {
 
     func run() async throws {
       let (settings, _) = try options.settings()
-      let loading = BackendLoading(settings: settings, logger: CommandLog.logger)
+      let loading = BackendLoading.command(settings)
       let listings = await PluginInventory(loader: loading.loader(), locator: loading.locator).list()
       let tree = TreeValue.object(
         TreeObject([.init(key: "kind", value: "PluginList"), .init(key: "items", value: .array(listings.map(PluginTree.tree)))]))

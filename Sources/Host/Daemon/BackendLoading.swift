@@ -8,6 +8,13 @@ import PodAgent
 struct BackendLoading: Sendable {
   let settings: Settings
   let logger: Logger
+  /// False for a command, which may be interrupted while it loads.
+  var marksLoads = true
+
+  /// For a command, which only speaks up when something is wrong.
+  static func command(_ settings: Settings) -> BackendLoading {
+    BackendLoading(settings: settings, logger: CommandLog.logger, marksLoads: false)
+  }
 
   /// The directories of the settings first, then where the bundled backends are installed.
   var locator: PluginLocator {
@@ -19,6 +26,7 @@ struct BackendLoading: Sendable {
     var options = PluginLoader.Options(logger: logger)
     options.allowUntrusted = !settings.untrustedPluginDirectories.isEmpty
     options.stateDirectory = quarantined ? settings.rootDirectory : nil
+    options.marksLoads = marksLoads
     return PluginLoader(options)
   }
 

@@ -1,4 +1,5 @@
 import CRI
+import Conntrack
 import KubeModel
 import Logging
 import NIOCore
@@ -11,6 +12,8 @@ import ServiceProxy
 /// The daemon: loads the backends, puts the parts together, runs them until a signal. Pods and rules outlive it.
 struct Daemon {
   let settings: Settings
+  /// Kernel settings that could not be made so far.
+  var unset: [KernelSettingOutcome] = []
   let logger: Logger
 
   func run() async throws {
@@ -20,15 +23,15 @@ struct Daemon {
     let stopSignals = await StopSignals()
     let restart = Restart()
     let kernel = KernelPreparation(settings: settings, logger: logger)
-    kernel.prepare()
+    var unset = kernel.prepare()
     let addresses = NodeInspection.addresses()
     try await keeping(try await BackendLoading(settings: settings, logger: logger).proxy(nodeAddresses: addresses)) { selection in
       let chosen = settings.running(selection.chosen?.descriptor.name)
-      kernel.finish(chosen)
+      unset += kernel.finish(chosen)
       let proxy = selection.chosen.flatMap { ProxyPluginAdapter($0) }
-      if settings.isInitOnly { return try await kernel.initialise(proxy) }
+      if settings.isInitOnly { return try await kernel.initialise(proxy, failed: unset) }
       for warning in proxy == nil ? [] : chosen.proxyWarnings(nodeAddresses: addresses) { logger.warning("\(warning)") }
-      try await Daemon(settings: chosen, logger: logger).work(proxy, addresses: addresses, restart, until: stopSignals)
+      try await Daemon(settings: chosen, unset: unset, logger: logger).work(proxy, addresses: addresses, restart, until: stopSignals)
     }
     guard !settings.isInitOnly else { return }
     logger.info("stopped; \(settings.runsPods ? "pods and " : "")Service rules stay as they are")
@@ -85,7 +88,7 @@ struct Daemon {
     var services = listeners(LocalAPI(node: node, agent: agent, proxy: proxy, startedAt: SystemClock.now()))
     services.append(Loop { await relay.run(node) })
     if let agent { services.append(Loop { await agent.run() }) }
-    if let proxy { services += proxy.services(settings, node: node, logger: logger) }
+    if let proxy { services += proxy.services(settings, unset: unset, node: node, logger: logger) }
     services.append(Loop { await runSource(for: node) })
     logger.info(
       "swiftlet runs",

@@ -11,24 +11,35 @@ struct KernelPreparation: Sendable {
   let logger: Logger
 
   /// Before a backend is loaded: what conntrack is set to decides what the backend is told.
-  func prepare() {
-    guard settings.proxyModeName != "none" else { return }
-    KernelSettings().apply(plan(settings), logger: logger)
+  /// - Returns: what could not be made.
+  func prepare() -> [KernelSettingOutcome] {
+    guard settings.proxyModeName != "none" else { return [] }
+    return failures(KernelSettings().apply(plan(settings), logger: logger))
   }
 
   /// What only the mode that was chosen asks for besides.
-  func finish(_ chosen: Settings) {
-    guard chosen.proxyModeName != "none" else { return }
-    let done = Set(plan(settings))
-    KernelSettings().apply(plan(chosen).filter { !done.contains($0) }, logger: logger)
+  /// - Returns: what could not be made.
+  func finish(_ chosen: Settings) -> [KernelSettingOutcome] {
+    guard chosen.proxyModeName != "none" else { return [] }
     if let adjustment = settings.proxy.oomScoreAdj { OutOfMemoryScore.adjust(to: adjustment, logger: logger) }
+    let done = Set(plan(settings))
+    return failures(KernelSettings().apply(plan(chosen).filter { !done.contains($0) }, logger: logger))
   }
 
-  /// For `--init-only`. The settings of IPVS are its backend's, which makes them when it starts; its rules stay as they are.
-  func initialise(_ backend: ProxyPluginAdapter?) async throws {
+  /// Once the first rules are in the kernel: conntrack may have come with them, and its settings with it.
+  func tryAgain(_ failed: [KernelSettingOutcome]) { KernelSettings().apply(failed.map(\.setting), logger: logger) }
+
+  private func failures(_ outcomes: [KernelSettingOutcome]) -> [KernelSettingOutcome] { outcomes.filter { $0.warning != nil } }
+
+  /// For `--init-only`, whose whole purpose this is: what could not be made ends it with an error, as kube-proxy's does. The settings
+  /// of IPVS are its backend's, which makes them when it starts; its rules stay as they are.
+  func initialise(_ backend: ProxyPluginAdapter?, failed: [KernelSettingOutcome]) async throws {
     if let backend, backend.name == "ipvs" {
       try await backend.start()
       await backend.stop()
+    }
+    guard failed.isEmpty else {
+      throw SettingsProblem("not all kernel settings were made:\n  " + failed.compactMap(\.warning).joined(separator: "\n  "))
     }
     logger.info("the kernel is set up; ending, as --init-only asks")
   }

@@ -45,7 +45,10 @@ struct ServiceHalf: Sendable {
   }
 
   /// What runs as long as the daemon does.
-  func services(_ settings: Settings, node: StandaloneNode, logger: Logger) -> [any ServiceLifecycle.Service] {
+  /// - Parameter unset: kernel settings that could not be made so far.
+  func services(
+    _ settings: Settings, unset: [KernelSettingOutcome], node: StandaloneNode, logger: Logger
+  ) -> [any ServiceLifecycle.Service] {
     let takeover = Takeover(proxy: loop, mode: backend.name, settings: settings, logger: logger) { await node.recordTakeover($0) }
     return [
       Loop { [loop, flows, healthChecks] in
@@ -53,7 +56,8 @@ struct ServiceHalf: Sendable {
         await healthChecks.stop()
         await flows.stop()
       },
-      Loop {
+      Loop { [loop] in
+        if !unset.isEmpty, await loop.waitUntilLoaded() { KernelPreparation(settings: settings, logger: logger).tryAgain(unset) }
         if settings.takesOver { await takeover.run() }
         await Loop.untilCancelled()
       },

@@ -268,18 +268,32 @@ package actor StandaloneNode {
 
   package func serviceViews() async -> [ServiceView] {
     let status = await proxy?.status
-    var views: [ServiceView] = []
-    for (name, service) in services.sorted(by: { $0.key < $1.key }) {
-      let own = endpoints.slices.values.filter {
-        $0.serviceName == service.metadata.name && $0.metadata.namespace == service.metadata.namespace
-      }
-      views.append(
-        ServiceView(
-          service: service, endpoints: own.sorted { $0.metadata.name < $1.metadata.name }.flatMap(\.endpoints),
-          issues: (allocationIssues[name] ?? []) + (await proxy?.issues(of: name) ?? []),
-          failures: (status?.failures ?? [:]).filter { $0.key.hasPrefix("\(name):") }.map { "\($0.key): \($0.value)" }.sorted()))
+    let issues = await proxy?.issues() ?? [:]
+    let own = Dictionary(grouping: endpoints.slices.values) { ObjectMeta.namespacedName($0.metadata.namespace, $0.serviceName ?? "") }
+    let failures = Dictionary(grouping: status?.failures ?? [:]) { String($0.key.prefix { $0 != ":" }) }
+    return services.sorted { $0.key < $1.key }.map { name, service in
+      view(service, own[name] ?? [], issues[name] ?? [], failures[name] ?? [])
     }
-    return views
+  }
+
+  /// One of them; `nil`: there is none.
+  package func serviceView(of name: String) async -> ServiceView? {
+    let status = await proxy?.status
+    let issues = await proxy?.issues(of: name) ?? []
+    guard let service = services[name] else { return nil }
+    let own = endpoints.slices.values.filter {
+      $0.serviceName == service.metadata.name && $0.metadata.namespace == service.metadata.namespace
+    }
+    return view(service, own, issues, (status?.failures ?? [:]).filter { $0.key.hasPrefix("\(name):") }.map { $0 })
+  }
+
+  private func view(
+    _ service: Service, _ slices: [EndpointSlice], _ issues: [ServiceIssue], _ failures: [(key: String, value: String)]
+  ) -> ServiceView {
+    ServiceView(
+      service: service, endpoints: slices.sorted { $0.metadata.name < $1.metadata.name }.flatMap(\.endpoints),
+      issues: (allocationIssues[service.metadata.namespacedName] ?? []) + issues,
+      failures: failures.map { "\($0.key): \($0.value)" }.sorted())
   }
 
   /// HOST and PORT variables as upstream gives every container of the namespace.

@@ -16,13 +16,7 @@ struct Takeover: Sendable {
 
   /// Returns once that is done, or cancelled.
   func run() async {
-    guard await proxy.waitUntilLoaded() else { return }
-    if let damage = await proxy.verify(), !damage.isEmpty {
-      logger.warning(
-        "the new rules are not all there; what other modes left stays for now",
-        metadata: ["findings": "\(damage.prefix(5).joined(separator: "; "))"])
-      return
-    }
+    guard await proxy.waitUntilLoaded(), await areRulesThere() else { return }
     // A child: the other modes' libraries would stay in the daemon's memory for ever.
     var arguments = ["cleanup", "--except", mode]
     for directory in settings.pluginDirectories { arguments += ["--plugin-dir", directory] }
@@ -44,4 +38,25 @@ struct Takeover: Sendable {
         metadata: ["error": "\(error)"])
     }
   }
+
+  /// Returns once a comparison with the kernel found nothing missing: a firewall that starts at the same time may flush the first
+  /// load, and a comparison may fail. False: cancelled.
+  private func areRulesThere() async -> Bool {
+    var told = ""
+    while !Task.isCancelled {
+      let damage = await proxy.verify()
+      if damage?.isEmpty == true { return true }
+      let finding = damage?.prefix(5).joined(separator: "; ") ?? "they cannot be compared with the kernel"
+      if told != finding {
+        logger.warning(
+          "the new rules are not all there; what other modes left stays until they are", metadata: ["findings": "\(finding)"])
+      }
+      told = finding
+      try? await Task.sleep(for: Takeover.pause)
+    }
+    return false
+  }
+
+  /// Between two comparisons.
+  private static let pause = Duration.seconds(2)
 }

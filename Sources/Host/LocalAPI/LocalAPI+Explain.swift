@@ -11,7 +11,7 @@ extension LocalAPI {
     let parts = path.dropFirst("/v1/explain/".count).split(separator: "?", maxSplits: 1)
     let target = (parts.first ?? "").split(separator: ":", maxSplits: 1).map(String.init)
     let from = parts.count == 2 && parts[1].hasPrefix("from=") ? IPAddress(String(parts[1].dropFirst(5))) : nil
-    guard let name = target.first, let view = await node.serviceViews().first(where: { $0.service.metadata.namespacedName == name }) else {
+    guard let name = target.first, let view = await node.serviceView(of: name) else {
       return .text(.notFound, "there is no Service \(target.first ?? ""); `swiftlet get services` lists them\n")
     }
     var explanation = ExplanationTree(service: view.service, mode: proxy?.backend.name ?? "none")

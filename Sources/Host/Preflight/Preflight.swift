@@ -11,8 +11,10 @@ struct Preflight {
   /// - Parameter progress: told what is looked at before it is.
   func run(progress: (String) -> Void) async -> [Finding] {
     var findings = Judgement.privileges(effectiveUser: geteuid(), capabilities: effectiveCapabilities)
-    progress("container runtime")
-    findings += await runtime()
+    if settings.runsPods {
+      progress("container runtime")
+      findings += await runtime()
+    }
     progress("backends")
     findings += await backends()
     progress("kernel settings")
@@ -50,13 +52,14 @@ struct Preflight {
   }
 
   private func backends() async -> [Finding] {
-    let loading = BackendLoading(settings: settings, logger: CommandLog.logger)
+    let loading = BackendLoading.command(settings)
     var findings: [Finding] = []
     do {
       findings.append(try await finding(of: loading.proxy(nodeAddresses: NodeInspection.addresses()), "proxy backend"))
     } catch {
       findings.append(.error("proxy backend", error.reason, fix: error.remedy))
     }
+    guard settings.runsPods else { return findings }
     do {
       findings.append(try await finding(of: loading.cgroup(), "cgroup backend"))
     } catch {

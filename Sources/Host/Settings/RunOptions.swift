@@ -78,7 +78,7 @@ package struct SettingsOptions: ParsableArguments {
   @Option(name: .long, help: ArgumentHelp("Address the health endpoint listens on.", valueName: "address"))
   var healthzBindAddress: String?
 
-  @Option(name: .long, help: ArgumentHelp("Port of the health endpoint; 0 turns it off.", valueName: "port"))
+  @Option(name: .long, help: ArgumentHelp("Port of the health endpoint, 10248; 0 turns it off, as --pods=false does.", valueName: "port"))
   var healthzPort: UInt16?
 
   @Option(name: .long, help: ArgumentHelp("Name of this node; the host's name when not given.", valueName: "name"))
@@ -125,7 +125,7 @@ package struct SettingsOptions: ParsableArguments {
     if let cidr = clusterCidr { settings.proxy.clusterCIDR = try ranges(cidr, "--cluster-cidr") }
     try proxy.apply(to: &settings)
     settings.healthzAddress = healthzBindAddress ?? settings.healthzAddress
-    settings.healthzPort = healthzPort ?? settings.healthzPort
+    settings.givenHealthzPort = healthzPort ?? settings.givenHealthzPort
     settings.hostnameOverride = hostnameOverride ?? settings.hostnameOverride
     if let text = crashBackoffInitial { settings.crashBackoffInitial = try duration(text, "--crash-backoff-initial") }
     if let text = crashBackoffMax { settings.crashBackoffMaximum = try duration(text, "--crash-backoff-max") }

@@ -112,7 +112,8 @@ extension Settings {
     settings.udpTimeout = given.udpTimeout ?? settings.udpTimeout
     settings.udpStreamTimeout = given.udpStreamTimeout ?? settings.udpStreamTimeout
     settings.tcpBeLiberal = given.tcpBeLiberal
-    settings.routesLocalnet = servesLocalhostNodePorts
+    // Otherwise the backend does it, once the rules are there that guard loopback.
+    settings.routesLocalnet = isInitOnly && servesLocalhostNodePorts
     return settings
   }
 }

@@ -36,8 +36,9 @@ package struct Settings: Sendable, Equatable {
   package var proxyMetrics = ListeningPlace.byDefault
   package var proxyHealthz = ListeningPlace.byDefault
   package var healthzAddress = "127.0.0.1"
-  /// 0: off.
-  package var healthzPort: UInt16 = 10248
+  /// 0: none. Where nothing is said kubelet's own, and none beside somebody else's kubelet, which has it.
+  package var healthzPort: UInt16 { givenHealthzPort ?? (runsPods ? 10248 : 0) }
+  package var givenHealthzPort: UInt16?
   package var hostnameOverride: String?
   /// `topology.kubernetes.io/zone` of this node; `nil`: not known.
   package var nodeZone: String?
@@ -83,7 +84,7 @@ extension Settings {
     runtimeEndpoint = kubelet.containerRuntimeEndpoint ?? runtimeEndpoint
     imageEndpoint = kubelet.imageServiceEndpoint ?? imageEndpoint
     healthzAddress = kubelet.healthzBindAddress.map { "\($0)" } ?? healthzAddress
-    healthzPort = kubelet.healthzPort ?? healthzPort
+    givenHealthzPort = kubelet.healthzPort ?? givenHealthzPort
     if let driver = kubelet.cgroupDriver { cgroupDriver = try Settings.backend(forUpstreamDriver: driver.rawValue, of: "cgroupDriver") }
     cgroupRoot = kubelet.cgroupRoot ?? cgroupRoot
     if kubelet.cgroupsPerQOS == false { cgroupDriver = "none" }

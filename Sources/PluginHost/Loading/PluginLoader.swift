@@ -15,6 +15,8 @@ public struct PluginLoader: Sendable {
     public var allowUntrusted = false
     /// Where quarantine markers are kept; `nil`: no quarantine (a command without a state directory).
     public var stateDirectory: String?
+    /// Whether loading leaves markers; see `Quarantine`.
+    public var marksLoads = true
     /// Whether a backend is asked if it can work here. Off for what needs no machine: showing a plan.
     public var asksProbe = true
     public var deadlines = PluginDeadlines()
@@ -31,7 +33,7 @@ public struct PluginLoader: Sendable {
 
   public init(_ options: Options) { self.options = options }
 
-  var quarantine: Quarantine? { options.stateDirectory.map(Quarantine.init(stateDirectory:)) }
+  var quarantine: Quarantine? { options.stateDirectory.map { Quarantine(stateDirectory: $0, marks: options.marksLoads) } }
 
   /// Loads one backend and asks it whether it can work here.
   /// - Parameters:

@@ -7,10 +7,17 @@ import Glibc
 public struct Quarantine: Sendable {
   /// `<state dir>/loading`.
   public let directory: String
+  /// False: markers are obeyed and left as they are.
+  let marks: Bool
   var host = HostProcess.real
 
-  /// - Parameter stateDirectory: absolute; created when missing.
-  public init(stateDirectory: String) { directory = "\(stateDirectory)/loading" }
+  /// - Parameters:
+  ///   - stateDirectory: absolute; created when missing.
+  ///   - marks: false for a command, which somebody at a terminal may end at any time: that is no crash.
+  public init(stateDirectory: String, marks: Bool = true) {
+    directory = "\(stateDirectory)/loading"
+    self.marks = marks
+  }
 
   /// This process and its boot; a value, so that tests can be another one.
   struct HostProcess: Sendable {
@@ -43,6 +50,7 @@ public struct Quarantine: Sendable {
     case .refuse:
       throw refusal(of: plugin, process: found?.process.id ?? 0, kind: kind)
     case .load(let attempt):
+      guard marks else { return nil }
       let marker = QuarantineMarker(path: plugin.path, identity: identity, boot: host.boot, process: host.own, attempt: attempt)
       do {
         try StateFile.makeDirectory(directory)
@@ -63,7 +71,7 @@ public struct Quarantine: Sendable {
   }
 
   /// The load came to an end, good or bad, and this process lives.
-  func end(_ plugin: LocatedPlugin) { unlink(markerPath(of: plugin.name)) }
+  func end(_ plugin: LocatedPlugin) { if marks { unlink(markerPath(of: plugin.name)) } }
 
   /// Lets a plugin out: deletes its marker.
   /// - Returns: false when it was not in quarantine.

@@ -36,6 +36,9 @@ package struct ManifestDirectory {
     var isBroken: Bool
     /// Nanoseconds since the epoch of the first look that found the file gone or empty.
     var missingSince: Int64?
+
+    /// A broken file may hold what is not known after a restart.
+    var mayHoldObjects: Bool { isBroken || !decoded.objects.isEmpty || !kept.isEmpty }
   }
 
   /// Editors rename a file away or cut it to nothing before they write the new one; pods are not stopped for that moment.
@@ -72,7 +75,7 @@ package struct ManifestDirectory {
     wasRead = true
     var current: [String: Entry] = [:]
     let found = Dictionary(names.compactMap { name in fingerprint("\(base)/\(name)").map { (name, $0) } }) { first, _ in first }
-    for (name, known) in entries where !known.decoded.objects.isEmpty && (found[name]?.size ?? 0) == 0 {
+    for (name, known) in entries where known.mayHoldObjects && (found[name]?.size ?? 0) == 0 {
       if isStillExpected(known, now) { current[name] = waiting(known, now) }
     }
     for (name, fingerprint) in found where current[name] == nil {

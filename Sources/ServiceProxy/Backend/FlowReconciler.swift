@@ -5,8 +5,8 @@ public protocol FlowReconciler: Sendable {
   /// The kernel has committed these changes; none of them is lost between two calls. Returns at once: nothing waits for a look
   /// through a table of many flows.
   /// - Parameters:
-  ///   - changes: what each service port was and is; not those of TCP, whose connections end by themselves.
-  ///   - isFullLoad: the first load, of everything: what flows are left of an earlier run is not known.
+  ///   - changes: what each service port was and is, each once; not those of TCP, whose connections end by themselves.
+  ///   - isFullLoad: what the kernel held before is not known, as of everything in a full load: flows may be left of an earlier run.
   func committed(_ changes: [CommittedChange], isFullLoad: Bool) async
 }
 
@@ -26,11 +26,10 @@ public struct CommittedChange: Sendable, Equatable {
 }
 
 extension ProxyBatch {
-  /// What the commit of this batch changed, as far as flows outlive it: those of TCP end by themselves.
-  /// - Parameter failures: service ports whose previous state stands.
-  public func changes(except failures: [String: String]) -> [CommittedChange] {
+  /// What this batch changes, as far as flows outlive it: those of TCP end by themselves.
+  public var changes: [CommittedChange] {
     var changes: [CommittedChange] = []
-    for port in upserts where port.ipProtocol != .tcp && failures[port.key] == nil {
+    for port in upserts where port.ipProtocol != .tcp {
       changes.append(CommittedChange(key: port.key, previous: replaced[port.key], current: port))
     }
     for key in removals where replaced[key]?.ipProtocol != .tcp {

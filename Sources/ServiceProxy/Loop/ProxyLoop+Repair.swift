@@ -32,7 +32,8 @@ extension ProxyLoop {
     guard let disturbances else { return }
     for await _ in disturbances {
       guard !Task.isCancelled else { return }
-      if await examine(thorough: false) { try? await sleep(repairing.pause) }
+      // Also when it cannot be told: the backend says again that there is something to look at.
+      if await examine(thorough: false)?.isEmpty != true { try? await sleep(repairing.pause) }
     }
   }
 
@@ -42,18 +43,25 @@ extension ProxyLoop {
     while !Task.isCancelled {
       guard (try? await sleep(wait)) != nil else { return }
       let begun = now()
-      _ = await examine(thorough: true)
-      wait = max(period, .nanoseconds((now() - begun) * 1000))
+      let isTold = await examine(thorough: true) != nil
+      // One that had to wait for something else must not put the next one off for hours.
+      wait = isTold ? min(max(period, .nanoseconds((now() - begun) * 1000)), period * ProxyLoop.longestWait) : period
     }
   }
 
-  /// Asks the backend what is damaged; damage is told, and repaired by a full load. Returns whether there was any.
-  private func examine(thorough: Bool) async -> Bool {
-    guard status.isLoaded else { return false }
+  /// Periods between two comparisons at most.
+  private static let longestWait = 20
+
+  /// Asks the backend what is damaged; damage is told, and repaired by a full load. `nil`: it cannot be told now.
+  func examine(thorough: Bool) async -> [String]? {
+    guard status.isLoaded else { return [] }
+    // Between two batches of a load the backend has no view of the whole, and would take for seen what the load does not mend.
+    guard !isLoadUnderWay else { return nil }
     do {
       let damage = try await backend.examine(thorough: thorough)
+      lookFailure = ""
       // A full load that is due anyway repairs as well.
-      guard !damage.isEmpty, !needsFullLoad else { return false }
+      guard !damage.isEmpty, !needsFullLoad else { return damage }
       needsFullLoad = true
       status.damage = damage
       counts.repairs += 1
@@ -62,10 +70,13 @@ extension ProxyLoop {
         "somebody else changed the Service rules; restoring them",
         metadata: ["damage": "\(damage.prefix(10).joined(separator: "; "))", "findings": "\(damage.count)"])
       await repairing.found(damage)
-      return true
+      return damage
     } catch {
-      logger.warning("cannot tell whether the Service rules are as they should be", metadata: ["error": "\(error)"])
-      return false
+      if lookFailure != "\(error)" {
+        logger.warning("cannot tell whether the Service rules are as they should be", metadata: ["error": "\(error)"])
+      }
+      lookFailure = "\(error)"
+      return nil
     }
   }
 

@@ -29,9 +29,12 @@ public actor ProxyLoop {
   private var applied: UInt64 = 0
   private var sourcesComplete = false
   var needsFullLoad = true
+  /// From the first batch of a full load until its flows were looked after.
+  var isLoadUnderWay = false
+  /// What was told of the last look, when it failed.
+  var lookFailure = ""
   private var hasEnded = false
-  /// Changes of batches that failed: the load after them commits them, but does not know what was before.
-  private var owedChanges: [CommittedChange] = []
+  private var owed = OwedChanges()
   private var waiters: [UInt64: Waiter] = [:]
   private var lastWaiter: UInt64 = 0
   private var loadWaiters: [UInt64: CheckedContinuation<Bool, Never>] = [:]
@@ -166,8 +169,8 @@ public actor ProxyLoop {
     loadWaiters = [:]
   }
 
-  /// Compares everything with the kernel; `nil` when the backend cannot tell.
-  public func verify() async -> [String]? { try? await backend.examine(thorough: true) }
+  /// Compares everything with the kernel, and repairs what is damaged. `nil`: it cannot be told now.
+  public func verify() async -> [String]? { await examine(thorough: true) }
 
   /// Runs until cancelled.
   public func run() async {
@@ -278,10 +281,12 @@ public actor ProxyLoop {
 
   private func syncOnce(begun: Int64, oldest: Int64) async -> Bool {
     let isFull = needsFullLoad
+    isLoadUnderWay = isFull
+    defer { isLoadUnderWay = false }
     let batches: [ProxyBatch]
     if isFull {
       // The load makes the difference itself; who looks after flows needs it said.
-      owedChanges += table.takeChanges()
+      owed.add(table.takeChanges())
       batches = table.fullLoad(firstGeneration: generation + 1, bound: ProxyLoop.fullLoadBound)
     } else {
       batches = table.takeBatch(generation: generation + 1).map { [$0] } ?? []
@@ -293,25 +298,35 @@ public actor ProxyLoop {
         try await commit(batch)
       } catch {
         pending.withLock { $0.fail() }
-        if !isFull { owedChanges += batch.changes(except: [:]) }
+        if !isFull { owed.add(batch.changes) }
         failed(error)
         return false
       }
     }
-    if let flows, !batches.isEmpty {
-      let changes = owedChanges + batches.flatMap { $0.changes(except: status.failures) }
-      await flows.committed(changes, isFullLoad: isFull)
-    }
-    owedChanges = []
+    if !batches.isEmpty { await tellFlows(of: batches, isFull: isFull) }
     if !batches.isEmpty { measure(isFull: isFull, begun: begun, oldest: oldest) }
     pending.withLock { $0.commit() }
-    needsFullLoad = false
-    status.damage = []
+    // Damage that was found while single changes were under way is still there.
+    if isFull {
+      needsFullLoad = false
+      status.damage = []
+    }
     status.isLoaded = true
     resumeLoadWaiters(true)
     status.lastError = nil
     status.consecutiveFailures = 0
     return true
+  }
+
+  private func tellFlows(of batches: [ProxyBatch], isFull: Bool) async {
+    let changes = batches.flatMap(\.changes)
+    if isFull {
+      await flows?.committed(owed.takeFullLoad(changes, failures: status.failures), isFullLoad: true)
+      return
+    }
+    let taken = owed.take(changes, failures: status.failures)
+    await flows?.committed(taken.changes, isFullLoad: false)
+    if !taken.unknown.isEmpty { await flows?.committed(taken.unknown, isFullLoad: true) }
   }
 
   private func commit(_ batch: ProxyBatch) async throws(ProxyBackendError) {

@@ -257,15 +257,13 @@ extension ServiceTable {
       let (previous, woken) = settle(next)
       if settled?.insert(next).inserted ?? true { handedOut.append((next, previous)) }
       if woken.isEmpty { continue }
-      if settled == nil {
-        settled = Set(handedOut.map(\.place))
-        round.sort { rank($0) > rank($1) }
-      }
+      if settled == nil { settled = Set(handedOut.map(\.place)) }
       for place in woken where !entries[place].isDirty {
         entries[place].isDirty = true
-        let rank = rank(place)
-        round.insert(place, at: round.firstIndex { self.rank($0) < rank } ?? round.endIndex)
+        round.append(place)
       }
+      // All at once: thousands may have waited for one front end.
+      round.sort { rank($0) > rank($1) }
     }
     return handedOut
   }
