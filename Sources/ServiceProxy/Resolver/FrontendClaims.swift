@@ -1,8 +1,9 @@
 /// Who holds which front end, a node's scarce good, and who waits for one.
 ///
-/// A service port holds all its front ends or none. Among Services the one that ranks first wins, whenever it comes; the
-/// loser waits and is woken when its turn may have come. So what comes out, when all that were woken are settled again, depends on
-/// the Services there are and not on their history.
+/// A service port holds its cluster address or nothing, and of what else it asks for what nobody holds: who contends for an external
+/// address still serves inside the cluster. Among Services the one that ranks first wins, whenever it comes; the loser waits and is
+/// woken when its turn may have come. So what comes out, when all that were woken are settled again, depends on the Services there
+/// are and not on their history.
 struct FrontendClaims: Sendable {
   /// Services go by the place they have in the table.
   private struct Holder: Sendable {
@@ -20,11 +21,13 @@ struct FrontendClaims: Sendable {
   /// So many front ends more will be held.
   mutating func reserve(_ count: Int) { holders.reserveCapacity(holders.count + count) }
 
-  /// Why a port got nothing.
+  /// Why a port did not get a front end.
   struct Conflict {
     var key: FrontendKey
     var holder: Int
     var holdingPort: String
+    /// It got nothing else either.
+    var isTotal: Bool
   }
 
   struct Outcome {
@@ -52,19 +55,21 @@ struct FrontendClaims: Sendable {
     stopWaiting(service)
     let before = release(held, of: service)
     for port in ResolvedServicePort.distinct(wanted) {
-      if let conflict = take(port, for: service, losers: &outcome.woken, precedes) {
-        outcome.conflicts.append(conflict)
+      let (granted, conflicts) = take(port, for: service, losers: &outcome.woken, precedes)
+      outcome.conflicts += conflicts
+      guard let granted else {
         // Of each, not only of the one that is named: what is told is to stay true.
-        wait(service, for: port)
+        wait(service, for: port.frontends.map { FrontendKey(port, $0) })
         continue
       }
+      if !conflicts.isEmpty { wait(service, for: conflicts.map(\.key)) }
       if !waiting.isEmpty {
-        for frontend in port.frontends {
+        for frontend in granted.frontends {
           let key = FrontendKey(port, frontend)
           if !before.contains(key) { outcome.woken.formUnion(waiting[key] ?? []) }
         }
       }
-      outcome.granted.append(port)
+      outcome.granted.append(granted)
     }
     for key in before where isReranked || holders[key]?.service != service { outcome.woken.formUnion(waiting[key] ?? []) }
     outcome.woken.remove(service)
@@ -96,18 +101,22 @@ struct FrontendClaims: Sendable {
     return before
   }
 
-  /// Takes all front ends of a port, or none: then the conflict says why.
+  /// Takes what a port can have; `nil`: nothing.
   private mutating func take(
     _ port: ResolvedServicePort, for service: Int, losers: inout Set<Int>, _ precedes: (Int) -> Bool
-  ) -> Conflict? {
+  ) -> (granted: ResolvedServicePort?, conflicts: [Conflict]) {
     var taken: [(key: FrontendKey, from: Holder?)] = []
+    var conflicts: [Conflict] = []
     for frontend in port.frontends {
       let key = FrontendKey(port, frontend)
       let holder = holders.updateValue(Holder(service: service, port: port.key), forKey: key)
       if let holder, holder.service == service || !precedes(holder.service) {
         holders[key] = holder
+        let isTotal = frontend.kind == .clusterIP
+        conflicts.append(Conflict(key: key, holder: holder.service, holdingPort: holder.port, isTotal: isTotal))
+        guard isTotal else { continue }
         for (key, former) in taken.reversed() { holders[key] = former }
-        return Conflict(key: key, holder: holder.service, holdingPort: holder.port)
+        return (nil, conflicts.suffix(1))
       }
       if holder != nil || port.frontends.count > 1 { taken.append((key, holder)) }
     }
@@ -115,12 +124,15 @@ struct FrontendClaims: Sendable {
       losers.insert(loser.service)
       robbed.insert(loser.service)
     }
-    return nil
+    if conflicts.isEmpty { return (port, []) }
+    var granted = port
+    let lost = Set(conflicts.map(\.key))
+    granted.frontends.removeAll { lost.contains(FrontendKey(port, $0)) }
+    return (granted, conflicts)
   }
 
-  private mutating func wait(_ service: Int, for port: ResolvedServicePort) {
-    for frontend in port.frontends {
-      let key = FrontendKey(port, frontend)
+  private mutating func wait(_ service: Int, for keys: [FrontendKey]) {
+    for key in keys {
       waiting[key, default: []].insert(service)
       waitsFor[service, default: []].append(key)
     }

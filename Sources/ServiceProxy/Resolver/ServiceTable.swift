@@ -307,7 +307,8 @@ extension ServiceTable {
   private func issue(_ conflict: FrontendClaims.Conflict, at place: Int) -> ServiceIssue {
     let owner =
       conflict.holder == place ? "another port of this Service, \(conflict.holdingPort)" : "Service \(entries[conflict.holder].name)"
-    return ServiceIssue(fieldPath: "spec.ports", reason: "\(conflict.key) is held by \(owner); port not programmed")
+    let outcome = conflict.isTotal ? "port not programmed" : "not programmed there"
+    return ServiceIssue(fieldPath: "spec.ports", reason: "\(conflict.key) is held by \(owner); \(outcome)")
   }
 
   private mutating func note(_ issues: [ServiceIssue], at place: Int) {
