@@ -98,6 +98,7 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
       }
       try apply(batch, failed)
       if batch.isComplete {
+        forbidLoopback()
         for programmer in programmers where missing[programmer.family] == nil {
           try programmer.completeLoad { report($0.key, named($0, $1), batch, failed) }
         }
@@ -106,6 +107,18 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
       }
     } catch {
       throw error.fault
+    }
+  }
+
+  /// An earlier run had node ports at loopback, this one has none: its guard goes with this load.
+  private func forbidLoopback() {
+    let guardChain = ChainID(.filter, ChainName.localnet)
+    guard !settings.hasLocalhostNodePorts, programmers.contains(where: { $0.state.kernel.chains[guardChain] != nil }) else { return }
+    do throws(BackendFault) {
+      _ = try routing.forbid()
+    } catch {
+      host.log(
+        .error, "loopback is open to neighbours; set \(LoopbackRouting.name)=0 on the host (CVE-2020-8558)", ["error": error.message])
     }
   }
 

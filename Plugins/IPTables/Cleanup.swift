@@ -39,10 +39,9 @@ package struct Cleanup {
 
   private func remove(_ tools: Tools, _ isUnwanted: (String, String) -> Bool, _ removed: (String) -> Void) throws(BackendFault) {
     guard let saved = try read(tools) else { return }
-    let removal = Removal(from: saved, chunk: tools.variant.chunk, isUnwanted)
-    // kube-proxy wants it too, and leaves the guard to kubelet.
-    if let routing, saved.contains(chain: ChainName.localnet), !saved.contains(chain: "KUBE-NODEPORTS"), try routing.forbid() {
-      removed("\(LoopbackRouting.name) = 1")
+    let cause = forbid(saved, removed)
+    let removal = Removal(from: saved, chunk: tools.variant.chunk) { table, chain in
+      isUnwanted(table, chain) && (cause == nil || chain != ChainName.localnet)
     }
     do throws(ToolFailure) {
       for load in removal.loads { try tools.restore(load) }
@@ -50,6 +49,22 @@ package struct Cleanup {
       throw error.fault
     }
     for name in removal.names { removed("\(label(tools)): \(name)") }
+    if let cause {
+      let remedy = "its guard stays; set \(LoopbackRouting.name)=0 on the host and clean up once more"
+      throw BackendFault(cause.status, "\(cause.message); \(remedy)", errno: cause.osErrno)
+    }
+  }
+
+  /// - Returns: why loopback routing stays on.
+  private func forbid(_ saved: SavedRules, _ removed: (String) -> Void) -> BackendFault? {
+    // kube-proxy wants it too, and leaves the guard to kubelet.
+    guard let routing, saved.contains(chain: ChainName.localnet), !saved.contains(chain: "KUBE-NODEPORTS") else { return nil }
+    do throws(BackendFault) {
+      if try routing.forbid() { removed("\(LoopbackRouting.name) = 1") }
+      return nil
+    } catch {
+      return error
+    }
   }
 
   private var allTools: [Tools] {

@@ -11,9 +11,12 @@ package struct LoopbackRouting {
   /// - Parameter path: another file, for tests.
   package init(path: String = "/proc/sys/net/ipv4/conf/all/route_localnet") { self.path = path }
 
-  /// Whether it is on or could be; touches nothing.
+  /// Whether it is on or could be; touches nothing. Where nobody here may write, somebody with more rights may have set it up
+  /// (`--init-only`).
   package func check() throws(BackendFault) {
-    fclose(try open())
+    if try current() == "1" { return }
+    guard let file = fopen(path, "r+e") else { throw fault("open") }
+    fclose(file)
   }
 
   /// Once the guard is in the kernel.
@@ -23,26 +26,18 @@ package struct LoopbackRouting {
   /// - Returns: false when it was off.
   package func forbid() throws(BackendFault) -> Bool { try set("0") }
 
-  private func set(_ value: Character) throws(BackendFault) -> Bool {
-    let file = try open()
+  private func current() throws(BackendFault) -> Character? {
+    guard let file = fopen(path, "re") else { throw fault("open") }
     defer { fclose(file) }
-    if getc(file) == value.asciiValue.map(Int32.init) { return false }
-    rewind(file)
-    guard fputs("\(value)\n", file) >= 0, fflush(file) == 0 else { throw fault("write") }
-    return true
+    return UInt8(exactly: getc(file)).map { Character(UnicodeScalar($0)) }
   }
 
-  /// For writing, or for reading where it is on and nobody may write: somebody with more rights set it up (`--init-only`).
-  private func open() throws(BackendFault) -> UnsafeMutablePointer<FILE> {
-    if let file = fopen(path, "r+e") { return file }
-    let cause = fault("open")
-    guard let file = fopen(path, "re") else { throw cause }
-    guard getc(file) == Int32(UInt8(ascii: "1")) else {
-      fclose(file)
-      throw cause
-    }
-    rewind(file)
-    return file
+  private func set(_ value: Character) throws(BackendFault) -> Bool {
+    if try current() == value { return false }
+    guard let file = fopen(path, "r+e") else { throw fault("open") }
+    defer { fclose(file) }
+    guard fputs("\(value)\n", file) >= 0, fflush(file) == 0 else { throw fault("write") }
+    return true
   }
 
   private func fault(_ operation: String) -> BackendFault {

@@ -57,7 +57,7 @@ package final class Programmer {
     if executor.isStale { try refresh() }
     var departures = Scope()
     departing = [:]
-    for (_, entry) in previous.sorted(by: { $0.key < $1.key }) { depart(entry, &departures) }
+    for (key, entry) in previous.sorted(by: { $0.key < $1.key }) where keptPorts[key] == nil { depart(entry, &departures) }
     let scope = Scope.everything(mirror, ledger).sparing(kept, settings)
     var faults = try executor.perform(Delta(from: mirror, to: ledger, within: scope))
     if let fault = faults[""] { throw fault }
@@ -156,6 +156,7 @@ package final class Programmer {
     let losers = Set(refused.map(\.entry.port.key))
     for entry in wanted where !losers.contains(entry.port.key) {
       executor.adopt(entry.footprint)
+      if let kept = keptPorts[entry.port.key] { scope.insert(kept, for: entry.port.key) }
       scope.insert(entry.footprint, for: entry.port.key)
       scope.insertRivals(of: entry.footprint, mirror, for: entry.port.key)
       departing[entry.port.key] = nil

@@ -58,6 +58,11 @@ struct SettingsTests {
     #expect(settings.runsPods && !settings.isInitOnly && settings.proxySyncPeriod == .seconds(30))
   }
 
+  @Test func besideSomebodyElsesKubeletItsPortIsLeftToIt() throws {
+    #expect(try settings(["--pods=false"]).healthzPort == 0)
+    #expect(try settings(["--pods=false", "--healthz-port", "10300"]).healthzPort == 10300)
+  }
+
   @Test func filesWinOverDefaults() throws {
     let directory = try TemporaryDirectory()
     let file = try directory.write("all.yaml", [Self.kubelet, Self.proxy, Self.own].joined(separator: "\n---\n"))

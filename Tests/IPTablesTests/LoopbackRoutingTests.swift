@@ -63,6 +63,34 @@ struct LoopbackRoutingTests {
     #expect(value == "1" && !removed.contains { $0.contains("route_localnet") })
   }
 
+  @Test func aRunWithoutNodePortsAtLoopbackTurnsItOff() throws {
+    try write("0\n")
+    defer { unlink(path) }
+    let first = try backend()
+    try first.start()
+    try first.sync(.full([]))
+    #expect(value == "1" && hasGuard)
+    let second = try IPTablesBackend(
+      host: HostServices(testing: { _, _ in }), configuration: [:], variant: .nft, runner: tool, routing: LoopbackRouting(path: path))
+    try second.start()
+    try second.sync(.full([]))
+    #expect(value == "0" && !hasGuard)
+  }
+
+  /// A directory in its place: it cannot be written, by root neither.
+  @Test func whereItCannotBeTurnedOffTheGuardStaysAndTheRestGoes() throws {
+    try write("0\n")
+    let backend = try backend()
+    try backend.start()
+    try backend.sync(.full([Fixtures.web(1)]))
+    unlink(path)
+    mkdir(path, 0o700)
+    defer { rmdir(path) }
+    #expect(throws: BackendFault.self) { try backend.cleanup { _ in } }
+    let chains = tool.tables["iptables-nft", default: [:]].values.flatMap(\.keys).filter { $0.hasPrefix("SWIFTLET-") }
+    #expect(chains == ["SWIFTLET-LOCALNET"] && hasGuard)
+  }
+
   @Test func whoCannotTurnItOnIsToldAtTheStart() throws {
     let backend = try backend()
     #expect(throws: BackendFault.self) { try backend.start() }

@@ -226,6 +226,36 @@ struct ProgrammerTests {
     #expect(kernel.servers.isEmpty && kernel.elements.isEmpty && kernel.addresses.isEmpty)
   }
 
+  @Test func whatAnEarlierRunLeftGoesWhereTheServicePortNoLongerAsksForIt() throws {
+    var service = Fixtures.web(1)
+    service.frontends.append(TestFrontend(SWL_PROXY_EXTERNAL_IP, "203.0.113.9", 80))
+    try load([service])
+    refuseThirdEndpoint()
+    let successor = Programmer(kernel, settings: settings)
+    try successor.beginLoad()
+    service.endpoints.append(TestEndpoint("10.0.1.4", 8080))
+    #expect(try apply([service], successor).count == 1)
+    try successor.completeLoad()
+    #expect(kernel.servers.count == 2)
+    #expect(try apply([Fixtures.web(1)], successor).isEmpty)
+    #expect(kernel.servers.keys.sorted() == [webKey] && kernel.addresses == [Fixtures.address("10.96.0.2")])
+  }
+
+  /// An external address that is the node's own, at another's node port: the host sees no conflict there.
+  @Test func aServicePortThatLosesOneFrontEndInALoadIsNotDrainedAtTheOthers() throws {
+    var holder = Fixtures.web(1)
+    holder.frontends.append(.nodePort(30_080))
+    try load([holder])
+    try programmer.beginLoad()
+    let thief = TestService(
+      "default/a:http/TCP/4", [TestFrontend(SWL_PROXY_EXTERNAL_IP, "192.0.2.1", 30_080)], [TestEndpoint("10.0.3.3", 1)])
+    #expect(try apply([thief]).isEmpty)
+    #expect(try apply([holder]).keys.sorted() == [holder.key])
+    try programmer.completeLoad()
+    #expect(kernel.servers[webKey]?.weights.values.allSatisfy { $0 == 1 } == true)
+    #expect(!kernel.elements.contains(.frontend(.refuse, Fixtures.frontend("10.96.0.2", 80))))
+  }
+
   /// One address for several service ports, as those of one Service have it.
   @Test func whatIsTakenBackOfOneServicePortStaysForItsSibling() throws {
     try load([])

@@ -56,6 +56,16 @@ struct OwedChangesTests {
     #expect(owed.take([change(second, first)], failures: [:]).changes == [change(second, first)])
   }
 
+  /// As the loop does: what the table learned goes before.
+  @Test func whatTheFirstLoadCannotProgramIsUnknownToo() {
+    var owed = OwedChanges()
+    let (first, second) = (port("10.1.0.1"), port("10.1.0.2"))
+    owed.add([change(nil, first)])
+    #expect(owed.takeFullLoad([change(nil, first)], failures: failed) == [])
+    let taken = owed.take([change(nil, second)], failures: [:])
+    #expect(taken.changes == [] && taken.unknown == [change(first, second)])
+  }
+
   @Test func whatALoadTakesIsKnownAfterwardsThoughItWasUnknown() {
     var owed = OwedChanges()
     let (first, second) = (port("10.1.0.1"), port("10.1.0.2"))

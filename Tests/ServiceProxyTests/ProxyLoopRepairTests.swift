@@ -34,9 +34,24 @@ struct ProxyLoopRepairTests {
       await test.backend.damage(["a chain is gone"])
       #expect(await test.loop.verify() == ["a chain is gone"])
       #expect(await eventually { await test.backend.batches.map(\.reset) == [true, true] })
-      #expect(await test.loop.verify() == [])
+      #expect(await eventually { await test.loop.verify() == [] })
       await test.backend.goBlind()
       #expect(await test.loop.verify() == nil)
+    }
+  }
+
+  /// What the backend then compares with is not what is wanted.
+  @Test func nothingIsVerifiedWhileARepairFails() async {
+    await WatchedLoop.loaded { test in
+      await test.backend.damage(["a chain is gone"])
+      await test.backend.failLoads(true)
+      #expect(await test.loop.verify() == ["a chain is gone"])
+      #expect(await eventually { await test.backend.batches.count == 2 && test.sleep.lengths.contains(.milliseconds(250)) })
+      await test.backend.damage([])
+      #expect(await test.loop.verify() == nil)
+      await test.backend.failLoads(false)
+      test.sleep.wake(.milliseconds(250))
+      #expect(await eventually { await test.loop.verify() == [] })
     }
   }
 
@@ -146,6 +161,7 @@ private actor WatchedBackend: ProxyBackend {
   private(set) var looks: [Bool] = []
   private var damage: [String] = []
   private var isBlind = false
+  private var failsLoads = false
   private var holdsSync = false
   private var held: CheckedContinuation<Void, Never>?
   private var lookTime: (Duration, ManualTime)?
@@ -164,6 +180,7 @@ private actor WatchedBackend: ProxyBackend {
   }
   func endSync() { held?.resume() }
   func goBlind() { isBlind = true }
+  func failLoads(_ fails: Bool) { failsLoads = fails }
   func takes(_ time: Duration, clock: ManualTime) { lookTime = (time, clock) }
   func takesToSync(_ time: Duration, clock: ManualTime) { syncTime = (time, clock) }
 
@@ -183,6 +200,7 @@ private actor WatchedBackend: ProxyBackend {
       disturb()
       await withCheckedContinuation { held = $0 }
     }
+    if failsLoads { throw ProxyBackendError(code: .retry, operation: "sync", message: "the lock is held") }
     if batch.complete { damage = [] }
     if let (time, clock) = syncTime { clock.advance(time) }
     return ProxySyncReport()

@@ -67,6 +67,7 @@ private struct PodCleanup {
 
   struct Outcome {
     var failures: [String]
+    /// It answered, and no pod of ours is left in it.
     var isRuntimeThere = true
   }
 
@@ -82,7 +83,8 @@ private struct PodCleanup {
         for sandbox in sandboxes { group.addTask { await remove(sandbox, client) } }
         for await failure in group { if let failure { failures.append(failure) } }
       }
-      return Outcome(failures: failures + removeFiles())
+      // Whom it could not remove is not to lose the cgroup either.
+      return Outcome(failures: failures + removeFiles(), isRuntimeThere: failures.isEmpty)
     } catch let error as CRIError where error.isUnavailable {
       let silence = "pods: the runtime does not answer at \(settings.runtimeEndpoint)"
       guard force else {
@@ -92,7 +94,7 @@ private struct PodCleanup {
       print("\(silence); pods in it, if any, and their cgroups are left")
       return Outcome(failures: [], isRuntimeThere: false)
     } catch {
-      return Outcome(failures: ["pods: \(error)"])
+      return Outcome(failures: ["pods: \(error)"], isRuntimeThere: false)
     }
   }
 

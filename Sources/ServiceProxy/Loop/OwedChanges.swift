@@ -42,7 +42,7 @@ package struct OwedChanges {
     add(new)
     let taken = changes.filter { failures[$0.key] == nil }
     changes = changes.filter { failures[$0.key] != nil }
-    for key in changes.keys where !known.contains(key) {
+    for (key, change) in changes where !known.contains(key) || change.previous == nil {
       unknown.insert(key)
       // Its front ends at least are those it may have had.
       let current = changes[key]?.current

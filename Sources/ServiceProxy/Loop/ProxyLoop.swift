@@ -170,7 +170,12 @@ public actor ProxyLoop {
   }
 
   /// Compares everything with the kernel, and repairs what is damaged. `nil`: it cannot be told now.
-  public func verify() async -> [String]? { await examine(thorough: true) }
+  public func verify() async -> [String]? {
+    // Before a load that is due what the backend compares with is not what is wanted.
+    if needsFullLoad { return nil }
+    let damage = await examine(thorough: true)
+    return damage == [] && needsFullLoad ? nil : damage
+  }
 
   /// Runs until cancelled.
   public func run() async {

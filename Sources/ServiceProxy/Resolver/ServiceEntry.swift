@@ -8,7 +8,7 @@ struct ServiceEntry: Sendable {
   var service: Shared<Service>?
   /// Sorted by name: nearly always one, and few even of a large Service.
   var slices: [Shared<EndpointSlice>] = []
-  /// Ports that hold all their front ends and so are programmed; sorted by key.
+  /// Ports that are programmed, each with the front ends it holds; sorted by key.
   var programmed: [ResolvedServicePort] = []
   /// What of it is not programmed.
   var issues: [ServiceIssue] = []
