@@ -98,7 +98,6 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
       }
       try apply(batch, failed)
       if batch.isComplete {
-        forbidLoopback()
         for programmer in programmers where missing[programmer.family] == nil {
           try programmer.completeLoad { report($0.key, named($0, $1), batch, failed) }
         }
@@ -110,15 +109,16 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
     }
   }
 
-  /// An earlier run had node ports at loopback, this one has none: its guard goes with this load.
-  private func forbidLoopback() {
-    let guardChain = ChainID(.filter, ChainName.localnet)
-    guard !settings.hasLocalhostNodePorts, programmers.contains(where: { $0.state.kernel.chains[guardChain] != nil }) else { return }
+  /// An earlier run had node ports at loopback, this one has none, so that what they needed goes.
+  /// - Returns: whether the guard of loopback has to stay, since loopback routing cannot be turned off.
+  private func keepsLoopbackGuard(_ found: KernelRules) -> Bool {
+    guard !settings.hasLocalhostNodePorts, found.chains[ChainID(.filter, ChainName.localnet)] != nil else { return false }
     do throws(BackendFault) {
       _ = try routing.forbid()
+      return false
     } catch {
-      host.log(
-        .error, "loopback is open to neighbours; set \(LoopbackRouting.name)=0 on the host (CVE-2020-8558)", ["error": error.message])
+      host.log(.warning, "the guard of loopback stays; set \(LoopbackRouting.name)=0 on the host", ["error": error.message])
+      return true
     }
   }
 
@@ -137,7 +137,7 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
     missing = [:]
     for programmer in programmers {
       do throws(ToolFailure) {
-        try programmer.beginLoad()
+        try programmer.beginLoad(keepsLoopbackGuard: keepsLoopbackGuard)
       } catch {
         guard programmer.family == .ipv6, error.kind == .unsupported else { throw error }
         missing[programmer.family] = error.fault
@@ -211,7 +211,9 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
   private func cleanOtherVariant() {
     guard !isOtherVariantClean, let variant else { return }
     do throws(BackendFault) {
-      try Cleanup(runner).remove(Cleanup.isOurs, in: Variant.allCases.filter { $0 != variant }) {
+      // Where node ports at loopback are wanted the variant that is used has the guard too.
+      let cleanup = Cleanup(runner, guarding: settings.hasLocalhostNodePorts ? nil : routing)
+      try cleanup.remove(Cleanup.isOurs, in: Variant.allCases.filter { $0 != variant }) {
         host.log(.info, "removed what another iptables variant held", ["object": $0])
       }
       isOtherVariantClean = true

@@ -27,7 +27,9 @@ package struct FamilyState: Sendable {
     fileprivate var previous: [(key: String, Contribution?)] = []
   }
 
-  package mutating func beginLoad(_ kernel: KernelRules) {
+  package mutating func beginLoad(_ kernel: KernelRules, keepsLoopbackGuard: Bool = false) {
+    var layout = layout
+    layout.keepsLoopbackGuard = keepsLoopbackGuard
     self = FamilyState(layout)
     self.kernel = kernel
   }

@@ -17,6 +17,8 @@
 package struct Layout: Sendable {
   package let family: Family
   package let settings: Settings
+  /// Loopback routing is on and cannot be turned off: see `LoopbackRouting`.
+  package var keepsLoopbackGuard = false
 
   package init(family: Family, settings: Settings) {
     self.family = family
@@ -50,7 +52,7 @@ package struct Layout: Sendable {
       ChainID(.filter, ChainName.forward): forwardRules,
     ]
     if tellsPods { chains[ChainID(.nat, ChainName.outside)] = outsideRules }
-    if hasLoopbackNodePorts { chains[ChainID(.filter, ChainName.localnet)] = localnetRules }
+    if guardsLoopback { chains[ChainID(.filter, ChainName.localnet)] = localnetRules }
     return chains
   }
 
@@ -67,7 +69,7 @@ package struct Layout: Sendable {
       ChainID(.nat, "PREROUTING"): [jump("services, from pods and from outside", to: ChainName.services)],
       ChainID(.nat, "OUTPUT"): [jump("services, from this node", to: ChainName.services)],
       ChainID(.nat, "POSTROUTING"): [jump("services, masquerading", to: ChainName.postrouting)],
-      ChainID(.filter, "INPUT"): (hasLoopbackNodePorts ? [localnet] : []) + [unserved, health],
+      ChainID(.filter, "INPUT"): (guardsLoopback ? [localnet] : []) + [unserved, health],
       ChainID(.filter, "FORWARD"): [unserved, jump("forwarding for services", to: ChainName.forward)],
       ChainID(.filter, "OUTPUT"): [unserved],
     ]
@@ -75,6 +77,8 @@ package struct Layout: Sendable {
 
   /// IPv6 has no way to route from ::1, as route_localnet has for 127/8.
   private var hasLoopbackNodePorts: Bool { settings.hasLocalhostNodePorts && family == .ipv4 }
+
+  private var guardsLoopback: Bool { hasLoopbackNodePorts || keepsLoopbackGuard && family == .ipv4 }
 
   /// Not asked of node ports of a family that has none.
   private var hasNodePorts: Bool { settings.nodePortNetworks.isEmpty || settings.nodePortNetworks.contains { $0.family == family } }

@@ -32,12 +32,15 @@ package final class Programmer {
   // MARK: - Full load
 
   /// Adopts what is there; from now on nothing is removed until the load is complete.
-  package func beginLoad() throws(ToolFailure) {
+  /// - Parameter keepsLoopbackGuard: asked before anything is changed: whether the rules that guard loopback stay though nothing here
+  ///   needs them.
+  package func beginLoad(keepsLoopbackGuard: (KernelRules) -> Bool = { _ in false }) throws(ToolFailure) {
     let wasLoaded = isLoaded
     isLoaded = false
     isLoading = false
     pending = []
-    state.beginLoad(try read())
+    let found = try read()
+    state.beginLoad(found, keepsLoopbackGuard: keepsLoopbackGuard(found))
     var edits = state.edits(state.layout.fixed.keys + Layout.shared, removing: false)
     // On a node without our rules nothing leads to ours until all are there.
     if wasLoaded || !state.kernel.jumps.isEmpty { edits += state.jumpEdits() }

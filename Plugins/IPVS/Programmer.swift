@@ -154,9 +154,11 @@ package final class Programmer {
       failed(entry.port.key, rival.refusal(of: entry.port.key))
     }
     let losers = Set(refused.map(\.entry.port.key))
-    for entry in wanted where !losers.contains(entry.port.key) {
+    wanted.removeAll { losers.contains($0.port.key) }
+    // Before what is wanted: what one of them leaves may be another's by now.
+    for entry in wanted { if let kept = keptPorts[entry.port.key] { scope.insert(kept, for: entry.port.key) } }
+    for entry in wanted {
       executor.adopt(entry.footprint)
-      if let kept = keptPorts[entry.port.key] { scope.insert(kept, for: entry.port.key) }
       scope.insert(entry.footprint, for: entry.port.key)
       scope.insertRivals(of: entry.footprint, mirror, for: entry.port.key)
       departing[entry.port.key] = nil

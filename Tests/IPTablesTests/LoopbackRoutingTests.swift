@@ -63,17 +63,42 @@ struct LoopbackRoutingTests {
     #expect(value == "1" && !removed.contains { $0.contains("route_localnet") })
   }
 
-  @Test func aRunWithoutNodePortsAtLoopbackTurnsItOff() throws {
+  private func withoutNodePortsAtLoopback() throws(BackendFault) -> IPTablesBackend {
+    try IPTablesBackend(
+      host: HostServices(testing: { _, _ in }), configuration: [:], variant: .nft, runner: tool, routing: LoopbackRouting(path: path))
+  }
+
+  @Test func aRunWithoutNodePortsAtLoopbackTurnsItOffBeforeTheGuardGoes() throws {
     try write("0\n")
     defer { unlink(path) }
     let first = try backend()
     try first.start()
     try first.sync(.full([]))
     #expect(value == "1" && hasGuard)
-    let second = try IPTablesBackend(
-      host: HostServices(testing: { _, _ in }), configuration: [:], variant: .nft, runner: tool, routing: LoopbackRouting(path: path))
+    let second = try withoutNodePortsAtLoopback()
     try second.start()
+    tool.deeds = [.fail(status: 4, errors: "Another app is currently holding the xtables lock.")]
+    #expect(throws: BackendFault.self) { try second.sync(.full([])) }
+    #expect(value == "0" && hasGuard)
     try second.sync(.full([]))
+    #expect(value == "0" && !hasGuard)
+  }
+
+  @Test func aRunThatCannotTurnItOffKeepsTheGuard() throws {
+    try write("0\n")
+    let first = try backend()
+    try first.start()
+    try first.sync(.full([]))
+    unlink(path)
+    mkdir(path, 0o700)
+    let second = try withoutNodePortsAtLoopback()
+    try second.start()
+    try second.sync(.full([Fixtures.web(1)]))
+    #expect(hasGuard)
+    rmdir(path)
+    try write("1\n")
+    defer { unlink(path) }
+    try second.sync(.full([Fixtures.web(1)]))
     #expect(value == "0" && !hasGuard)
   }
 

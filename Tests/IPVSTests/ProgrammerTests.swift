@@ -241,6 +241,29 @@ struct ProgrammerTests {
     #expect(kernel.servers.keys.sorted() == [webKey] && kernel.addresses == [Fixtures.address("10.96.0.2")])
   }
 
+  @Test func whatAKeptServicePortLeavesIsWhollyTheHeirs() throws {
+    var service = Fixtures.web(1)
+    let external = TestFrontend(SWL_PROXY_EXTERNAL_IP, "203.0.113.9", 80)
+    service.frontends.append(external)
+    try load([service])
+    refuseThirdEndpoint()
+    let successor = Programmer(kernel, settings: settings)
+    try successor.beginLoad()
+    #expect(
+      try apply(
+        [Fixtures.web(1, endpoints: 3)].map { third in
+          var third = third
+          third.frontends.append(external)
+          return third
+        }, successor
+      ).count == 1)
+    try successor.completeLoad()
+    let heir = TestService("default/a:http/TCP/4", [external], [TestEndpoint("10.0.3.3", 1)])
+    #expect(try apply([heir, Fixtures.web(1, endpoints: 3)], successor).keys.sorted() == [service.key])
+    let served = kernel.servers[.address(Fixtures.frontend("203.0.113.9", 80))]?.weights.filter { $0.value > 0 }
+    #expect(served == [Fixtures.real("10.0.3.3", 1): 1])
+  }
+
   /// An external address that is the node's own, at another's node port: the host sees no conflict there.
   @Test func aServicePortThatLosesOneFrontEndInALoadIsNotDrainedAtTheOthers() throws {
     var holder = Fixtures.web(1)
