@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -64,6 +65,10 @@ static inline int swl_ipvs_count(int socket) {
   if (getsockopt(socket, IPPROTO_IP, IP_VS_SO_GET_INFO, &info, &length) != 0) return -1;
   return (int)info.num_services;
 }
+
+/* libipset keeps the types and the sets it has seen in lists all sessions of a process share (types.c: typelist, setlist), and takes
+ * no lock: two backends at once, as tests have them, end in a broken heap. So each call into it has its turn. */
+static pthread_mutex_t swl_ipset_turn = PTHREAD_MUTEX_INITIALIZER;
 
 /* A session of libipset and what it said. Its callbacks have variable arguments, which Swift cannot implement. */
 struct swl_ipset {
@@ -127,10 +132,12 @@ static int swl_ipset_standard_error(struct ipset *handle, void *context) {
 }
 
 static inline struct swl_ipset *swl_ipset_open(void) {
-  ipset_load_types();
   struct swl_ipset *set = (struct swl_ipset *)calloc(1, sizeof *set);
   if (!set) return NULL;
+  pthread_mutex_lock(&swl_ipset_turn);
+  ipset_load_types();
   set->handle = ipset_init();
+  pthread_mutex_unlock(&swl_ipset_turn);
   if (!set->handle) {
     free(set);
     return NULL;
@@ -140,7 +147,9 @@ static inline struct swl_ipset *swl_ipset_open(void) {
 }
 
 static inline void swl_ipset_close(struct swl_ipset *set) {
+  pthread_mutex_lock(&swl_ipset_turn);
   ipset_fini(set->handle);
+  pthread_mutex_unlock(&swl_ipset_turn);
   free(set->text);
   free(set);
 }
@@ -158,7 +167,9 @@ static inline int swl_ipset_restore(struct swl_ipset *set, char *text, size_t le
   if (length == 0) return 0;
   FILE *stream = fmemopen(text, length, "r");
   if (!stream) return -1;
+  pthread_mutex_lock(&swl_ipset_turn);
   int result = ipset_parse_stream(set->handle, stream);
+  pthread_mutex_unlock(&swl_ipset_turn);
   fclose(stream);
   return result < 0 || set->error[0] ? -1 : 0;
 }
@@ -166,7 +177,9 @@ static inline int swl_ipset_restore(struct swl_ipset *set, char *text, size_t le
 /* Runs one command line; what it prints is in `text` afterwards. 0 when all went well. */
 static inline int swl_ipset_command(struct swl_ipset *set, char *line) {
   swl_ipset_reset(set);
+  pthread_mutex_lock(&swl_ipset_turn);
   int result = ipset_parse_line(set->handle, line);
+  pthread_mutex_unlock(&swl_ipset_turn);
   /* Warnings end up in the report of the session and are no failure. */
   return result < 0 || set->error[0] ? -1 : 0;
 }

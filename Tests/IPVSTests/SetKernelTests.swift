@@ -53,6 +53,24 @@ import Testing
     #expect(try !Command.run("iptables-save", in: namespace).contains("SWIFTLET"))
   }
 
+  /// Its lists of types and of sets it has seen are one for all sessions of a process, and without a lock.
+  @Test func libipsetServesOneThreadAtATime() throws {
+    let sets = Family.allCases.flatMap { family in SetKind.allCases.map { (creation: $0.creation(family), name: $0.name(family)) } }
+    let workers = try (0..<4).map { _ in
+      try Background<Void> {
+        let namespace = try NetworkNamespace()
+        for _ in 0..<20 { try namespace.run { try Self.makeAndDestroy(sets) } }
+      }
+    }
+    for worker in workers { try worker.join() }
+  }
+
+  private static func makeAndDestroy(_ sets: [(creation: String, name: String)]) throws {
+    #expect(try SetSession().restore(sets.map(\.creation)) == nil)
+    #expect(try SetSession().names().count == sets.count)
+    #expect(try SetSession().restore(sets.map { "destroy \($0.name)" }) == nil)
+  }
+
   @Test func elementsAreWrittenAndReadBack() throws {
     try make()
     let six = Fixtures.frontend("fd00:96::1", 53, 17)
