@@ -5,7 +5,7 @@ package struct Cleanup {
   private let runner: any ToolRunner
   private let routing: LoopbackRouting?
 
-  /// - Parameter routing: turned off before the rules go that guard loopback; nil: others of ours stay.
+  /// - Parameter routing: turned off before the rules go that guard loopback; nil: the guard stands elsewhere too, or is not removed.
   package init(_ runner: any ToolRunner, guarding routing: LoopbackRouting? = nil) {
     self.runner = runner
     self.routing = routing

@@ -39,8 +39,8 @@ struct CleanupCommand: AsyncParsableCommand {
     if settings.runsPods {
       let pods = await PodCleanup(settings: settings, force: force).run()
       failures += pods.failures
-      // Their cgroups are the pods'; who left those would end every process in them.
-      if !pods.isRuntimeThere { scope = .rules }
+      // To remove the cgroups ends every process in them, those of pods that are left too.
+      if !pods.leftNoPod { scope = .rules }
     } else {
       scope = .rules
     }
@@ -67,8 +67,8 @@ private struct PodCleanup {
 
   struct Outcome {
     var failures: [String]
-    /// It answered, and no pod of ours is left in it.
-    var isRuntimeThere = true
+    /// The runtime answered, and no pod of ours is left in it.
+    var leftNoPod = true
   }
 
   func run() async -> Outcome {
@@ -84,17 +84,17 @@ private struct PodCleanup {
         for await failure in group { if let failure { failures.append(failure) } }
       }
       // Whom it could not remove is not to lose the cgroup either.
-      return Outcome(failures: failures + removeFiles(), isRuntimeThere: failures.isEmpty)
+      return Outcome(failures: failures + removeFiles(), leftNoPod: failures.isEmpty)
     } catch let error as CRIError where error.isUnavailable {
       let silence = "pods: the runtime does not answer at \(settings.runtimeEndpoint)"
       guard force else {
         let remedy = "start it, give --force to leave its pods and their cgroups, or --pods=false where pods are somebody else's"
-        return Outcome(failures: ["\(silence); \(remedy)"], isRuntimeThere: false)
+        return Outcome(failures: ["\(silence); \(remedy)"], leftNoPod: false)
       }
       print("\(silence); pods in it, if any, and their cgroups are left")
-      return Outcome(failures: [], isRuntimeThere: false)
+      return Outcome(failures: [], leftNoPod: false)
     } catch {
-      return Outcome(failures: ["pods: \(error)"], isRuntimeThere: false)
+      return Outcome(failures: ["pods: \(error)"], leftNoPod: false)
     }
   }
 
