@@ -83,8 +83,9 @@ private struct PodCleanup {
         for sandbox in sandboxes { group.addTask { await remove(sandbox, client) } }
         for await failure in group { if let failure { failures.append(failure) } }
       }
-      // Whom it could not remove is not to lose the cgroup either.
-      return Outcome(failures: failures + removeFiles(), leftNoPod: failures.isEmpty)
+      // A pod that could not be removed may run: it is not to lose its volumes or its cgroup.
+      guard failures.isEmpty else { return Outcome(failures: failures, leftNoPod: false) }
+      return Outcome(failures: removeFiles())
     } catch let error as CRIError where error.isUnavailable {
       let silence = "pods: the runtime does not answer at \(settings.runtimeEndpoint)"
       guard force else {
