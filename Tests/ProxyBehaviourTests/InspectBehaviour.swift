@@ -7,7 +7,8 @@ import Testing
 struct InspectBehaviour {
   let backend: BackendUnderTest
 
-  private static let slot = 4500
+  /// Nobody else's: what drains in IPVS counts on, and its counts are up to two seconds late.
+  private static let slot = 4800
 
   private func key(_ name: String, _ plan: Plan) -> String { "default/\(name):http/\(plan.family)" }
 
@@ -31,9 +32,7 @@ struct InspectBehaviour {
     try Proxy.on(backend) { topology, proxy in
       try proxy.sync(.full(Plan.both.flatMap { [guarded($0), empty($0)] }))
       for plan in Plan.both {
-        // A Service that comes back while its connections are still being closed finds its virtual server, and counts on.
-        let before = try counters(proxy, key("guarded", plan))?.connections ?? 0
-        if backend != .ipvs { #expect(before == 0) }
+        #expect(try counters(proxy, key("guarded", plan))?.connections ?? 0 == 0)
         for address in [plan.cluster(Self.slot), plan.external(Self.slot)] {
           #expect(try topology.knock(6, from: .podB, Sockets.tcp, address, 80).allSatisfy { $0.server == "A" })
         }
@@ -41,9 +40,9 @@ struct InspectBehaviour {
         #expect(refused == .silent)
         #expect(try topology.knock(from: .outside, Sockets.tcp, plan.cluster(Self.slot + 1), 80) == .refused)
         // IPVS adds up what its processors counted each two seconds (ip_vs_est).
-        _ = try Clock.wait(milliseconds: 10_000) { try counters(proxy, key("guarded", plan))?.connections == before + 12 }
+        _ = try Clock.wait(milliseconds: 10_000) { try counters(proxy, key("guarded", plan))?.connections == 12 }
         let served = try #require(try counters(proxy, key("guarded", plan)))
-        #expect(served.connections == before + 12, "\(backend.rawValue), IPv\(plan.family)")
+        #expect(served.connections == 12, "\(backend.rawValue), IPv\(plan.family)")
         // Each attempt sends its first packet again now and then.
         if let count = served.sourceRefused { #expect(count >= 1) }
         let unserved = try #require(try counters(proxy, key("empty", plan)))
