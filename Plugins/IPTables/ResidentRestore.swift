@@ -1,13 +1,15 @@
 import Glibc
+import Synchronization
 
 /// An iptables-restore that stays between two changes: it commits table by table until its input ends, so it can be given a
 /// change when there is one. Starting a tool (linking it, reading its extensions) costs several times what a small change does.
 ///
 /// Whether a change is through it says itself: a verbose one prints the comment lines it comes across, at once, so a comment
 /// stands behind each change. A line it cannot make ends it, as it would end a tool that was started for that change alone.
-final class ResidentRestore {
-  /// For a tool to say its first word. One that kept its words back, or read ahead of what it commits, never would.
-  private static let patience: SpawnedTool.Instant = 2000
+package final class ResidentRestore {
+  /// Milliseconds for a tool to say its first word. One that kept its words back, or read ahead of what it commits, never would.
+  /// Tests set more, for machines that are busy with others of them.
+  package static let patience = Atomic<Int64>(2000)
   /// The tools' libraries keep a little of each change, such as names of chains, and were not made to do so for weeks.
   private static let life = 1000
 
@@ -23,7 +25,8 @@ final class ResidentRestore {
     } catch {
       return nil
     }
-    guard feed("", until: SpawnedTool.now() + Self.patience) == .exited(status: 0, output: "", errors: "") else { return nil }
+    let end = SpawnedTool.now() + Self.patience.load(ordering: .relaxed)
+    guard feed("", until: end) == .exited(status: 0, output: "", errors: "") else { return nil }
   }
 
   var process: pid_t { tool.process }

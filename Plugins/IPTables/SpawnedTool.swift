@@ -1,3 +1,4 @@
+import CNetfilter
 import Glibc
 
 /// A tool that was started, with its three streams.
@@ -43,6 +44,8 @@ final class SpawnedTool {
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     for (number, descriptor) in streams.enumerated() { posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number)) }
+    // The agent's listening sockets are not all marked for closing, and a tool that stays would hold them beyond the agent's end.
+    posix_spawn_file_actions_addclosefrom_np(&actions, Int32(streams.count))
     // The agent may block or ignore signals; the tool starts as from a shell.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

@@ -47,7 +47,8 @@ package struct Cleanup {
     for attempt in 0... {
       guard let failed = try SetSession().restore(["destroy \(set)"]) else { return true }
       if failed.words.contains("does not exist") { return false }
-      guard failed.words.contains("in use"), attempt < 50 else { throw SetSession.fault("ipset destroy \(set)", failed.words) }
+      // After an RCU grace period and the kernel's work behind others, which takes seconds on a machine that is busy.
+      guard failed.words.contains("in use"), attempt < 500 else { throw SetSession.fault("ipset destroy \(set)", failed.words) }
       usleep(20_000)
     }
     return false
@@ -91,7 +92,8 @@ private struct Findings {
         chains += rules.chains(table) { $0.hasPrefix(Rules.prefix) }.map { Chain(family: family, table: table, name: $0) }
       }
     }
-    for record in try ipvs?.servers() ?? [] where Ownership.owner(of: record.key, elements: elements, settings.mark, addresses) == .ours {
+    for record in try ipvs?.servers(by: elements) ?? []
+    where Ownership.owner(of: record.key, elements: elements, settings.mark, addresses) == .ours {
       if case .address(let frontend) = record.key, settings.isExcluded(frontend.address) { continue }
       servers.append(record)
     }

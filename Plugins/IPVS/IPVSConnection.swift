@@ -85,6 +85,34 @@ package struct IPVSConnection {
     try dump("virtual servers", request(IPVS_CMD_GET_SERVICE) { _ in }).compactMap(ServerRecord.init(payload:))
   }
 
+  /// The kernel lists virtual servers by their number in tables all network namespaces share (ip_vs_genl_dump_services, up to 6.18 at
+  /// least), and tells nobody when these change between two parts of the answer: one that goes elsewhere hides one of ours. So those
+  /// that should be there are asked for by name.
+  /// - Parameters:
+  ///   - known: of this run.
+  ///   - elements: tell of those of an earlier run; a front end without endpoints has no virtual server.
+  package func servers(known: Set<ServerKey> = [], by elements: Set<SetElement>) throws(BackendFault) -> [ServerRecord] {
+    var records = try servers()
+    let listed = Set(records.map(\.key))
+    var missing = known.subtracting(listed)
+    // Fewer come in one part.
+    if records.count > Self.serversOfOnePart {
+      for element in elements {
+        switch element {
+        case .frontend(.frontends, let frontend): missing.insert(.address(frontend))
+        case .near(let frontend, let mark): missing.insert(.mark(mark, frontend.family))
+        default: break
+        }
+      }
+      missing.subtract(listed)
+    }
+    for key in missing.sorted() { if let record = try server(key) { records.append(record) } }
+    return records
+  }
+
+  /// Of some 350 bytes each in less than 4 KiB, the least the kernel makes a part of (NLMSG_GOODSIZE).
+  private static let serversOfOnePart = 8
+
   /// nil: no such virtual server.
   package func server(_ key: ServerKey) throws(BackendFault) -> ServerRecord? {
     do throws(TransportFault) {

@@ -101,7 +101,7 @@ package final class LinuxKernel: Kernel {
         for element in try sets.elements(kind, family) ?? [] { image.mirror.insert(element) }
       }
     }
-    for record in try servers(known: known, image.mirror) {
+    for record in try ipvs.servers(known: known, by: image.mirror.elements) {
       let owner =
         known.contains(record.key) ? .ours : Ownership.owner(of: record.key, elements: image.mirror.elements, settings.mark, table)
       if owner == .foreign {
@@ -113,31 +113,6 @@ package final class LinuxKernel: Kernel {
     }
     return image
   }
-
-  /// The kernel lists virtual servers by their number in tables all network namespaces share (ip_vs_genl_dump_services, up to 6.18 at
-  /// least), and tells nobody when these change between two parts of the answer: one that goes elsewhere hides one of ours. So those
-  /// that should be there are asked for by name.
-  private func servers(known: Set<ServerKey>, _ mirror: Mirror) throws(BackendFault) -> [ServerRecord] {
-    var records = try ipvs.servers()
-    let listed = Set(records.map(\.key))
-    var missing = known.subtracting(listed)
-    // Fewer come in one part. Of an earlier run the sets tell; a front end without endpoints has no virtual server.
-    if records.count > Self.serversOfOnePart {
-      for element in mirror.elements {
-        switch element {
-        case .frontend(.frontends, let frontend): missing.insert(.address(frontend))
-        case .near(let frontend, let mark): missing.insert(.mark(mark, frontend.family))
-        default: break
-        }
-      }
-      missing.subtract(listed)
-    }
-    for key in missing.sorted() { if let record = try ipvs.server(key) { records.append(record) } }
-    return records
-  }
-
-  /// Of some 350 bytes each in less than 4 KiB, the least the kernel makes a part of (NLMSG_GOODSIZE).
-  private static let serversOfOnePart = 8
 
   package func activity(_ servers: Set<ServerKey>) throws(BackendFault) -> [ServerKey: [RealServer: RealServerState]] {
     var activity: [ServerKey: [RealServer: RealServerState]] = [:]

@@ -1,6 +1,7 @@
 import CIPVS
 import Glibc
 import PluginKit
+import Synchronization
 
 /// The kernel's sets through libipset: makes and destroys them, and reads those of others. For the elements of ours see
 /// `SetConnection`. Runs in the namespace of the calling thread.
@@ -8,6 +9,10 @@ package final class SetSession {
   private var session: UnsafeMutablePointer<swl_ipset>?
   /// libipset counts lines from the first to the last restore of a session.
   private var lines = 0
+  /// libipset keeps the types and the sets it has seen in lists all sessions of a process share (types.c: typelist, setlist), and
+  /// takes no lock: two backends at once, as tests have them, end in a broken heap. So each call into it has its turn. Not in
+  /// the C header: each object file would have a lock of its own.
+  private static let turn = Mutex(())
 
   package init() {}
 
@@ -32,7 +37,8 @@ package final class SetSession {
     let first = self.lines
     self.lines += lines.count
     var text = Array((lines.joined(separator: "\n") + "\n").utf8CString)
-    if swl_ipset_restore(session, &text, text.count - 1) == 0 { return nil }
+    let status = Self.turn.withLock { _ in swl_ipset_restore(session, &text, text.count - 1) }
+    if status == 0 { return nil }
     let words = Self.error(session)
     // After an error the session holds what was not sent.
     forget()
@@ -45,7 +51,7 @@ package final class SetSession {
     let other = SetSession()
     let session = try other.open()
     var line = Array("save \(name)".utf8CString)
-    guard swl_ipset_command(session, &line) == 0 else {
+    guard Self.command(session, &line) else {
       let words = Self.error(session)
       if words.contains("does not exist") { return nil }
       throw Self.fault("ipset save \(name)", words)
@@ -58,7 +64,7 @@ package final class SetSession {
     let other = SetSession()
     let session = try other.open()
     var line = Array("test \(element.setName) \(element.value)".utf8CString)
-    if swl_ipset_command(session, &line) == 0 { return true }
+    if Self.command(session, &line) { return true }
     let words = Self.error(session)
     if words.contains("is NOT in set") || words.contains("does not exist") { return false }
     throw Self.fault("ipset test \(element.setName)", words)
@@ -70,7 +76,7 @@ package final class SetSession {
     let session = try other.open()
     ipset_session_output(ipset_session(session.pointee.handle), IPSET_LIST_PLAIN)
     var line = Array("list -n".utf8CString)
-    guard swl_ipset_command(session, &line) == 0 else { throw Self.fault("ipset list -n", Self.error(session)) }
+    guard Self.command(session, &line) else { throw Self.fault("ipset list -n", Self.error(session)) }
     return Self.text(session).split(separator: "\n").map(String.init)
   }
 
@@ -92,16 +98,20 @@ package final class SetSession {
 
   private func open() throws(BackendFault) -> UnsafeMutablePointer<swl_ipset> {
     if let session { return session }
-    guard let opened = swl_ipset_open() else { throw BackendFault(.retry, "ipset: no session", errno: ENOMEM) }
+    guard let opened = Self.turn.withLock({ _ in swl_ipset_open() }) else { throw BackendFault(.retry, "ipset: no session", errno: ENOMEM) }
     session = opened
     lines = 0
     return opened
   }
 
   private func forget() {
-    if let session { swl_ipset_close(session) }
+    if let session { Self.turn.withLock { _ in swl_ipset_close(session) } }
     session = nil
     lines = 0
+  }
+
+  private static func command(_ session: UnsafeMutablePointer<swl_ipset>, _ line: inout [CChar]) -> Bool {
+    turn.withLock { _ in swl_ipset_command(session, &line) == 0 }
   }
 
   private static func error(_ session: UnsafeMutablePointer<swl_ipset>) -> String {

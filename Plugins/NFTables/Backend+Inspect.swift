@@ -43,7 +43,8 @@ extension NFTablesBackend: InspectableProxy {
     notes += grouping.conflicts.map { "# \($0.change.serviceKey ?? "a change") is not programmed: \($0.fault.message)" }
     for note in notes { line(note) }
     for table in tables.all {
-      table.commit(grouping.changes, table.delta(for: grouping.changes))
+      var delta = table.delta(for: grouping.changes)
+      table.commit(grouping.changes, &delta)
       for text in Plan.lines(table) { line(text) }
     }
   }

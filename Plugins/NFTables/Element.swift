@@ -5,10 +5,11 @@ package struct Element: Hashable, Sendable {
   package var index: UInt32 = 0
   /// The endpoint it leads to; of the hairpin set the address once more.
   package var target: Endpoint = .absent
+  /// Of `source`, whose address is that of `target`: hardly any of the tens of thousands in a full load has one.
+  private var sourcePrefix: UInt8 = 0
+  private var sourceFamily: UInt8 = 0
   /// A class or a place: the value, or all of the key.
   package var number: UInt32 = 0
-  /// Clients it is about.
-  package var source: Network?
 
   package init(_ key: FrontendKey) { self.key = key }
 
@@ -50,6 +51,15 @@ package struct Element: Hashable, Sendable {
     target = Endpoint(address: destination, port: 0)
   }
 
+  /// Clients it is about.
+  package var source: Network? {
+    get { Family(rawValue: sourceFamily).flatMap { Network(target.address, prefix: Int(sourcePrefix), $0) } }
+    set {
+      target.address = newValue?.address ?? Address()
+      sourcePrefix = UInt8(clamping: newValue?.prefix ?? 0)
+      sourceFamily = newValue?.family.rawValue ?? 0
+    }
+  }
   package var serviceClass: ServiceClass { ServiceClass(rawValue: number) }
   package var slot: AffinitySlot { AffinitySlot(rawValue: number) }
   package var reference: ClassReference { ClassReference(serviceClass, isNodePort: key.isNodePort) }

@@ -24,6 +24,12 @@ package struct ElementLists: Equatable, Sendable {
     if lists.indices.contains(map.rawValue) { lists[map.rawValue] += elements }
   }
 
+  /// So many more will be appended.
+  mutating func reserve(_ count: Int, of map: MapKind) {
+    grow(for: map)
+    if lists.indices.contains(map.rawValue) { lists[map.rawValue].reserveCapacity(lists[map.rawValue].count + count) }
+  }
+
   private mutating func grow(for map: MapKind) {
     if lists.count <= map.rawValue { lists += Array(repeating: [], count: MapKind.allCases.count - lists.count) }
   }

@@ -89,7 +89,9 @@ package final class Programmer {
     var pending = grouping.groups[...]
     var weight = 0
     for (index, group) in grouping.groups.enumerated() {
-      for change in grouping.changes[group.clamped(to: grouping.changes.indices)] { weight += tables[change.family].weight(of: change) }
+      for change in grouping.changes[group.clamped(to: grouping.changes.indices)] {
+        weight += tables[change.family].weight(of: change, isFirst: isLoading)
+      }
       if weight >= Self.transactionLimit {
         try checkCancelled()
         try apply(grouping.changes, groups: pending.prefix(through: index), failed: failed)
@@ -120,14 +122,14 @@ package final class Programmer {
     guard let first = groups.first, let last = groups.last else { return }
     let changes = all[(first.lowerBound..<max(first.lowerBound, last.upperBound)).clamped(to: all.indices)]
     let concerned = tables.all.filter { table in changes.contains { $0.family == table.family } }
-    let deltas = concerned.map { ($0, $0.delta(for: changes)) }
+    var deltas = concerned.map { ($0, $0.delta(for: changes)) }
     let preparation = deltas.flatMap { table, delta in table.isDeferred ? [] : delta.newClasses.flatMap { table.layout.creation(of: $0) } }
     var messages = deltas.flatMap { $0.isDeferred ? [] : $1.messages($0.layout) }
     var counts: [(table: TableState, counts: [FrontendKey: FrontendCounts])] = []
     func commit() {
       // What is refused counts on.
       for (table, counts) in counts { table.carry(counts) }
-      for (table, delta) in deltas { table.commit(changes, delta) }
+      for index in deltas.indices { deltas[index].0.commit(changes, &deltas[index].1) }
     }
 
     var outcome = connection.exchange(preparation, layouts: layouts)

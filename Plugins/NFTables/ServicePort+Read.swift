@@ -10,6 +10,8 @@ extension ServicePort {
       return (ServicePort(key: key, family: .ipv4), BackendFault(.invalid, "\(key): \(raw.family) is not an IP family"))
     }
     var reader = FrontendReader(owner: key, family: family, proto: raw.protocol, affinitySeconds: raw.affinity_seconds)
+    // The host may name any number.
+    reader.expected = min(raw.endpointViews.count, 256)
     var fault: BackendFault?
     for endpoint in raw.endpointViews where !reader.take(endpoint) {
       fault = BackendFault(.invalid, "\(key): an endpoint has no port or is of the other IP family")
@@ -44,6 +46,8 @@ private struct FrontendReader {
   let family: Family
   let proto: UInt8
   let affinitySeconds: UInt32
+  /// Endpoints, about.
+  var expected = 0
   private(set) var onNode: [Address] = []
   private var cluster: [Endpoint] = []
   private var local: [Endpoint] = []
@@ -60,10 +64,15 @@ private struct FrontendReader {
   mutating func take(_ raw: swl_proxy_endpoint_t) -> Bool {
     guard raw.address.family == family.rawValue, raw.port != 0 else { return false }
     let endpoint = Endpoint(address: Address(raw.address, family), port: raw.port)
-    if raw.flags & SWL_PROXY_ENDPOINT_CLUSTER != 0 { cluster.append(endpoint) }
-    if raw.flags & SWL_PROXY_ENDPOINT_LOCAL != 0 { local.append(endpoint) }
+    if raw.flags & SWL_PROXY_ENDPOINT_CLUSTER != 0 { append(endpoint, to: &cluster) }
+    if raw.flags & SWL_PROXY_ENDPOINT_LOCAL != 0 { append(endpoint, to: &local) }
     if raw.flags & SWL_PROXY_ENDPOINT_ON_NODE != 0, !onNode.contains(endpoint.address) { onNode.append(endpoint.address) }
     return true
+  }
+
+  private func append(_ endpoint: Endpoint, to list: inout [Endpoint]) {
+    if list.isEmpty { list.reserveCapacity(expected) }
+    list.append(endpoint)
   }
 
   mutating func take(_ raw: swl_address_t) -> Bool {

@@ -16,7 +16,9 @@ package struct TableDelta: Sendable {
   /// What the front ends concerned are afterwards; nil: gone.
   package var settled: [(key: FrontendKey, state: FrontendState?)] = []
   /// How many more front ends each class has then.
-  package var uses: [ClassReference: Int] = [:]
+  package private(set) var uses: [ClassReference: Int] = [:]
+  /// Not in `uses` yet: most front ends that follow one another are of one class.
+  private var run: (reference: ClassReference, step: Int)?
 
   package init(_ family: Family) { self.family = family }
 
@@ -26,6 +28,54 @@ package struct TableDelta: Sendable {
   /// The same where one may not be there.
   package mutating func append(_ key: FrontendKey, from old: FrontendState?, to new: FrontendState?) {
     append(key, from: old ?? .unclaimed, to: new ?? .unclaimed)
+  }
+
+  mutating func use(_ reference: ClassReference, _ step: Int) {
+    if run?.reference == reference {
+      run?.step += step
+    } else {
+      endRun()
+      run = (reference, step)
+    }
+  }
+
+  /// All uses are told.
+  mutating func endRun() {
+    if let run, run.step != 0 { uses[run.reference, default: 0] += run.step }
+    run = nil
+  }
+
+  /// All of `settled` may be new: lists that double as they grow would be copied again and again.
+  mutating func reserve() {
+    var (endpoints, frontends) = ((plain: 0, nodePort: 0), (plain: 0, nodePort: 0))
+    for index in settled.indices {
+      let count = settled[index].state?.endpoints.count ?? 0
+      if settled[index].key.isNodePort {
+        endpoints.nodePort += count
+        frontends.nodePort += 1
+      } else {
+        endpoints.plain += count
+        frontends.plain += 1
+      }
+    }
+    added.reserve(endpoints.plain, of: .endpoints)
+    added.reserve(frontends.plain, of: .serviceIPs)
+    if frontends.nodePort == 0 { return }
+    added.reserve(endpoints.nodePort, of: .nodePortEndpoints)
+    added.reserve(frontends.nodePort, of: .serviceNodePorts)
+  }
+
+  /// Adds what makes a front end the kernel has nothing of.
+  mutating func appendNew(at index: Int) {
+    let key = settled[index].key
+    guard let serviceClass = settled[index].state?.serviceClass, settled[index].state?.isPlain == true,
+      settled[index].state?.refusals.count == 0, let endpoints = settled[index].state?.endpoints
+    else { return append(key, from: .unclaimed, to: settled[index].state ?? .unclaimed) }
+    let map = MapKind.endpoints(isNodePort: key.isNodePort)
+    for index in endpoints.indices where endpoints[index] != .absent {
+      added.append(Element(key, index: UInt32(clamping: index), endpoints[index]), to: map)
+    }
+    added.append(Element(key, serviceClass), to: MapKind.frontends(isNodePort: key.isNodePort))
   }
 
   /// Adds what turns one state of a front end into another; `.unclaimed` is "not there".

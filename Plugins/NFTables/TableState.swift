@@ -69,18 +69,19 @@ package final class TableState {
       case .removal: break
       }
     }
+    delta.reserve()
     for index in delta.settled.indices {
       let key = delta.settled[index].key
-      guard let old = frontends[key] else {
-        delta.append(key, from: .unclaimed, to: delta.settled[index].state ?? .unclaimed)
-        delta.settled[index].state?.forEachReference(key) { delta.uses[$0, default: 0] += 1 }
-        continue
+      if let old = frontends[key] {
+        delta.settled[index].state?.arrange(like: old)
+        delta.append(key, from: old, to: delta.settled[index].state ?? .unclaimed)
+        old.forEachReference(key) { delta.use($0, -1) }
+      } else {
+        delta.appendNew(at: index)
       }
-      delta.settled[index].state?.arrange(like: old)
-      delta.append(key, from: old, to: delta.settled[index].state ?? .unclaimed)
-      old.forEachReference(key) { delta.uses[$0, default: 0] -= 1 }
-      delta.settled[index].state?.forEachReference(key) { delta.uses[$0, default: 0] += 1 }
+      delta.settled[index].state?.forEachReference(key) { delta.use($0, 1) }
     }
+    delta.endRun()
     delta.newClasses = delta.uses.filter { (classUses[$0.key] ?? 0) + $0.value > 0 && !classes.contains($0.key) }.keys.sorted {
       $0.chain < $1.chain
     }
@@ -97,27 +98,30 @@ package final class TableState {
   }
 
   /// Elements a change may touch at most.
-  package func weight(of change: Change) -> Int {
-    let old =
-      if case .sweep(let keys, _) = change { keys } else { change.serviceKey.flatMap { services[$0]?.frontends } ?? [] }
+  /// - Parameter isFirst: in a load, which tells of each service port once, and what the kernel has is claimed by none.
+  package func weight(of change: Change, isFirst: Bool = false) -> Int {
     var weight = 1
-    for key in old { weight += elements(of: key) }
-    if case .upsert(let port) = change {
-      for frontend in port.frontends { weight += frontend.state.weight }
+    switch change {
+    case .upsert(let port): for index in port.frontends.indices { weight += port.frontends[index].state.weight }
+    case .sweep(let keys, _): for key in keys { weight += elements(of: key) }
+    case .removal: break
     }
+    guard !isFirst, let key = change.serviceKey else { return weight }
+    for key in services[key]?.frontends ?? [] { weight += elements(of: key) }
     return weight
   }
 
   func elements(of key: FrontendKey) -> Int { frontends[key]?.weight ?? 1 }
 
   /// Takes over what the kernel has committed.
-  package func commit(_ changes: some Collection<Change>, _ delta: TableDelta) {
+  /// - Parameter delta: of these changes; what is settled moves out of it.
+  package func commit(_ changes: some Collection<Change>, _ delta: inout TableDelta) {
     var touched: [Address] = []
     for change in changes where change.family == family {
       let record: ServiceRecord?
       switch change {
       case .upsert(let port):
-        let settled = ServiceRecord(frontends: port.frontends.map(\.key), hairpins: port.hairpins)
+        let settled = ServiceRecord(frontends: port.frontends.indices.map { port.frontends[$0].key }, hairpins: port.hairpins)
         record = services.updateValue(settled, forKey: port.key)
         for address in port.hairpins { count(&hairpinUses, address, 1) }
         touched += port.hairpins
@@ -129,7 +133,8 @@ package final class TableState {
         touched += record.hairpins
       }
     }
-    for (key, state) in delta.settled {
+    // Each front end is there once.
+    while let (key, state) = delta.settled.popLast() {
       if let state {
         frontends[key] = state
       } else {

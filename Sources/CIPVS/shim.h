@@ -6,7 +6,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <pthread.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +39,7 @@
 int unshare(int flags);
 int setns(int descriptor, int kind);
 int pipe2(int descriptors[2], int flags);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int memfd_create(const char *name, unsigned int flags);
 #define SWL_MFD_CLOEXEC 1u
 
@@ -66,11 +67,7 @@ static inline int swl_ipvs_count(int socket) {
   return (int)info.num_services;
 }
 
-/* libipset keeps the types and the sets it has seen in lists all sessions of a process share (types.c: typelist, setlist), and takes
- * no lock: two backends at once, as tests have them, end in a broken heap. So each call into it has its turn. */
-static pthread_mutex_t swl_ipset_turn = PTHREAD_MUTEX_INITIALIZER;
-
-/* A session of libipset and what it said. Its callbacks have variable arguments, which Swift cannot implement. */
+/* A session of libipset and what it said. One thread at a time, of all that have a session, see `SetSession.turn`. Its callbacks have variable arguments, which Swift cannot implement. */
 struct swl_ipset {
   struct ipset *handle;
   char *text; /* what the kernel holds, as `ipset save` prints it */
@@ -134,10 +131,8 @@ static int swl_ipset_standard_error(struct ipset *handle, void *context) {
 static inline struct swl_ipset *swl_ipset_open(void) {
   struct swl_ipset *set = (struct swl_ipset *)calloc(1, sizeof *set);
   if (!set) return NULL;
-  pthread_mutex_lock(&swl_ipset_turn);
   ipset_load_types();
   set->handle = ipset_init();
-  pthread_mutex_unlock(&swl_ipset_turn);
   if (!set->handle) {
     free(set);
     return NULL;
@@ -147,9 +142,7 @@ static inline struct swl_ipset *swl_ipset_open(void) {
 }
 
 static inline void swl_ipset_close(struct swl_ipset *set) {
-  pthread_mutex_lock(&swl_ipset_turn);
   ipset_fini(set->handle);
-  pthread_mutex_unlock(&swl_ipset_turn);
   free(set->text);
   free(set);
 }
@@ -167,9 +160,7 @@ static inline int swl_ipset_restore(struct swl_ipset *set, char *text, size_t le
   if (length == 0) return 0;
   FILE *stream = fmemopen(text, length, "r");
   if (!stream) return -1;
-  pthread_mutex_lock(&swl_ipset_turn);
   int result = ipset_parse_stream(set->handle, stream);
-  pthread_mutex_unlock(&swl_ipset_turn);
   fclose(stream);
   return result < 0 || set->error[0] ? -1 : 0;
 }
@@ -177,9 +168,7 @@ static inline int swl_ipset_restore(struct swl_ipset *set, char *text, size_t le
 /* Runs one command line; what it prints is in `text` afterwards. 0 when all went well. */
 static inline int swl_ipset_command(struct swl_ipset *set, char *line) {
   swl_ipset_reset(set);
-  pthread_mutex_lock(&swl_ipset_turn);
   int result = ipset_parse_line(set->handle, line);
-  pthread_mutex_unlock(&swl_ipset_turn);
   /* Warnings end up in the report of the session and are no failure. */
   return result < 0 || set->error[0] ? -1 : 0;
 }

@@ -4,6 +4,7 @@
 #define SWIFTLET_CNETFILTER_SHIM_H
 
 #include <netinet/in.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -23,6 +24,9 @@
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
+
+/* Glibc declares it for _GNU_SOURCE only. */
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 
 /* Data type of a map whose values are verdicts; the kernel's macro is above INT_MAX. */
 static inline uint32_t swl_nft_data_verdict(void) { return NFT_DATA_VERDICT; }

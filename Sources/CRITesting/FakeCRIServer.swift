@@ -15,8 +15,10 @@ public final class FakeCRIServer: Sendable {
   }
 
   /// Returns when the server listens. A socket left at `path` is replaced.
-  public static func start(path: String, runtime: FakeRuntime) async throws -> FakeCRIServer {
-    let server = try await UnaryServer.start(path: path, methods: FakeCRIRouter(runtime: runtime).methods())
+  /// - Parameter endsLateCalls: whether it answers a call whose deadline is over; else only the client ends it.
+  public static func start(path: String, runtime: FakeRuntime, endsLateCalls: Bool = true) async throws -> FakeCRIServer {
+    let server = try await UnaryServer.start(
+      path: path, methods: FakeCRIRouter(runtime: runtime).methods(), endsLateCalls: endsLateCalls)
     return FakeCRIServer(path: path, runtime: runtime, server: server)
   }
 

@@ -19,7 +19,7 @@ public final class RawSocketServer: Sendable {
   ///   - closes: closes the connection after the greeting.
   public init(path: String, greeting: [UInt8], closes: Bool) throws(Failure) {
     self.path = path
-    listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard listener >= 0 else { throw Failure(operation: "socket", errno: errno) }
     unlink(path)
     var address = sockaddr_un()
@@ -40,8 +40,9 @@ public final class RawSocketServer: Sendable {
         let peer = accept(listener, nil, nil)
         if peer < 0, errno == EINTR { continue }
         guard peer >= 0 else { return }
+        _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
         _ = greeting.withUnsafeBytes { send(peer, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        if closes { close(peer) } else { connections.withLock { $0.append(peer) } }
+        if closes { Self.hangUp(peer) } else { connections.withLock { $0.append(peer) } }
       }
     }
     var thread = pthread_t()
@@ -63,9 +64,15 @@ public final class RawSocketServer: Sendable {
   public func stop() {
     shutdown(listener, Int32(SHUT_RDWR))
     connections.withLock { open in
-      for connection in open { close(connection) }
+      for connection in open { Self.hangUp(connection) }
       open = []
     }
+  }
+
+  /// A child that is just being started may hold the descriptor too, and closing ours would end nothing.
+  private static func hangUp(_ connection: Int32) {
+    shutdown(connection, Int32(SHUT_RDWR))
+    close(connection)
   }
 
   deinit { close(listener) }

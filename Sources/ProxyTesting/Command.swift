@@ -1,3 +1,4 @@
+import CNamespace
 import Glibc
 
 /// Runs tools such as `ip` and `nft` and hands back what they say.
@@ -35,6 +36,8 @@ package enum Command {
     posix_spawn_file_actions_adddup2(&actions, inputFile, 0)
     posix_spawn_file_actions_adddup2(&actions, outputFile, 1)
     posix_spawn_file_actions_adddup2(&actions, outputFile, 2)
+    // A listening socket of another test, which its library did not mark for closing, would live on in the child.
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3)
     let arguments = words.map { strdup($0) } + [nil]
     defer { arguments.forEach { free($0) } }
     var child = pid_t()

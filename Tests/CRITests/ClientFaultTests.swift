@@ -8,7 +8,7 @@ import Testing
 /// What the client makes of a peer that is slow, away, dying, wrong or talking rubbish.
 @Suite(.timeLimit(.minutes(5))) struct ClientFaultTests {
   /// Only for calls that are not going to be answered; all others keep their time.
-  static let hurried = CRIDeadlines(probe: .milliseconds(100))
+  static let hurried = CRIDeadlines(probe: .seconds(1))
 
   @Test func aMissingSocketFailsAtOnceAndIsNamed() async throws {
     let socket = try Socket()
@@ -29,12 +29,13 @@ import Testing
   }
 
   @Test func aRuntimeThatNeverAnswersMeetsTheDeadline() async throws {
-    try await Socket.serving(deadlines: Self.hurried) { client, runtime in
+    // Both have the deadline: on a busy machine the runtime's word of it may come before the client looks at its clock.
+    try await Socket.serving(deadlines: Self.hurried, endsLateCalls: false) { client, runtime in
       await runtime.inject(.neverAnswers, on: "Status")
       let error = try #require(await failure { () throws(CRIError) in try await client.status() })
       #expect(error.isDeadline)
       #expect(error.operation == "Status")
-      #expect(error.message == "no answer within 100ms")
+      #expect(error.message == "no answer within 1s")
       // One call's deadline is no other call's matter: the connection is still good.
       #expect(try await client.listPodSandboxes().isEmpty)
     }

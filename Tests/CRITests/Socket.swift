@@ -22,11 +22,11 @@ struct Socket {
 
   /// Serves a runtime for the length of the body.
   static func serving<T>(
-    _ runtime: FakeRuntime = FakeRuntime(), deadlines: CRIDeadlines = CRIDeadlines(),
+    _ runtime: FakeRuntime = FakeRuntime(), deadlines: CRIDeadlines = CRIDeadlines(), endsLateCalls: Bool = true,
     _ body: (CRIClient, FakeRuntime) async throws -> T
   ) async throws -> T {
     let socket = try Socket(deadlines: deadlines)
-    let server = try await FakeCRIServer.start(path: socket.path, runtime: runtime)
+    let server = try await FakeCRIServer.start(path: socket.path, runtime: runtime, endsLateCalls: endsLateCalls)
     let result: Result<T, any Error>
     do { result = .success(try await body(socket.client, runtime)) } catch { result = .failure(error) }
     socket.client.close()

@@ -6,7 +6,7 @@ import Synchronization
 struct TimeUp: Error {}
 
 /// Waits until something is true, not longer than a test may take.
-func eventually(_ seconds: Double = 20, _ condition: () throws -> Bool) async throws {
+func eventually(_ seconds: Double = 60, _ condition: () throws -> Bool) async throws {
   let clock = ContinuousClock()
   let deadline = clock.now.advanced(by: .seconds(seconds))
   while try !condition() {

@@ -19,6 +19,15 @@ struct HealthCheckServersTests {
     return table.healthChecks
   }
 
+  @Test func aServiceIsListenedForInItsFamiliesAlone() {
+    let four = HealthCheckServers.Listening(host: "0.0.0.0", family: .v4)
+    let six = HealthCheckServers.Listening(host: "::", family: .v6)
+    func places(_ counts: [IPFamily: Int]) -> Set<HealthCheckServers.Listening> {
+      HealthCheckServers.places(HealthCheck(port: 32000, namespace: "shop", name: "web", localEndpoints: counts), among: [four, six])
+    }
+    #expect(places([.v4: 0]) == [four] && places([.v6: 1]) == [six] && places([.v4: 1, .v6: 0]) == [four, six])
+  }
+
   @Test func aPortThatCannotBeListenedOnIsToldWithItsService() async {
     let told = Mutex<[HealthCheckServers.Failure]>([])
     // Not an address of this machine (TEST-NET-1), so that nothing has to be taken for the test.

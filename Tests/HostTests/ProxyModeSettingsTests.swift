@@ -53,4 +53,12 @@ struct ProxyModeSettingsTests {
     #expect(Settings().proxyPairs(nodeAddresses: [], isConntrackLiberal: false)["drop-invalid"] == nil)
     #expect(try settings("conntrack: {tcpBeLiberal: true}\n").proxyPairs(nodeAddresses: [])["drop-invalid"] == "false")
   }
+
+  @Test func nftablesDropsWhatIsInvalidOnlyWhereTheKernelTakesLateSegmentsForIt() throws {
+    func drops(_ mode: String, _ takesDelayed: Bool) -> Bool {
+      Settings().running(mode).proxyPairs(nodeAddresses: [], takesDelayedSegments: takesDelayed)["drop-invalid"] != "false"
+    }
+    #expect(drops("nftables", false) && !drops("nftables", true))
+    #expect(drops("iptables", true) && drops("ipvs", true))
+  }
 }

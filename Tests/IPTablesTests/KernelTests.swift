@@ -179,7 +179,7 @@ import Testing
 
   @Test(arguments: Variant.allCases)
   func theProbeLeavesNoRule(_ variant: Variant) throws {
-    try namespace.run { try Fixtures.backend(ChildProcess(), variant).probe() }
+    try namespace.run { try Fixtures.backend(ChildProcess(lockFile: lockFile.path), variant).probe() }
     #expect(try read(variant).allSatisfy(\.isEmpty))
   }
 
@@ -215,17 +215,4 @@ private final class CountingRunner: ToolRunner {
   func isPresent(_ tool: String) -> Bool { real.isPresent(tool) }
   func takeChildren() -> Set<Int32> { real.takeChildren() }
   func endTools(exceptBusy: Bool) { real.endTools(exceptBusy: exceptBusy) }
-}
-
-/// A lock file of one test; gone with it.
-private final class LockFile {
-  let path: String
-
-  init() {
-    var template = Array("/tmp/swiftlet-lock-XXXXXX".utf8CString)
-    close(mkstemp(&template))
-    path = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
-  deinit { unlink(path) }
 }

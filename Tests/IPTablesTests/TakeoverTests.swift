@@ -55,8 +55,19 @@ enum KubeProxyRules {
 
 @Suite(.serialized, .blocking) struct TakeoverKernelTests {
   private let namespace: NetworkNamespace
+  /// A tool that is not told to wait fails while another suite's holds the machine's.
+  private let lockFile = LockFile()
 
   init() throws { namespace = try NetworkNamespace() }
+
+  private func restore(_ family: String, _ variant: Variant, _ text: String) throws {
+    let tool = "\(family)-\(variant.rawValue)-restore"
+    try Command.run("env", "XTABLES_LOCKFILE=\(lockFile.path)", tool, "--noflush", in: namespace, input: text)
+  }
+
+  private func makeBackend(_ variant: Variant?) throws -> IPTablesBackend {
+    try Fixtures.backend(ChildProcess(lockFile: lockFile.path), variant)
+  }
 
   private func save(_ family: String, _ variant: Variant) throws -> String {
     try Command.run("\(family)-\(variant.rawValue)-save", in: namespace)
@@ -64,11 +75,9 @@ enum KubeProxyRules {
 
   @Test(arguments: Variant.allCases)
   func kubeProxysChainsGoAndKubeletsStay(_ variant: Variant) throws {
-    for family in ["iptables", "ip6tables"] {
-      try Command.run("\(family)-\(variant.rawValue)-restore", "--noflush", in: namespace, input: KubeProxyRules.text)
-    }
+    for family in ["iptables", "ip6tables"] { try restore(family, variant, KubeProxyRules.text) }
     // The backend's own variant does not matter.
-    let backend = try Fixtures.backend(ChildProcess(), variant == .nft ? .legacy : .nft)
+    let backend = try makeBackend(variant == .nft ? .legacy : .nft)
     var found: [String] = []
     var removed: [String] = []
     try namespace.run {
@@ -91,18 +100,18 @@ enum KubeProxyRules {
   @Test(arguments: Variant.allCases)
   func cleanupRemovesOurRulesOfBothVariantsAndNothingElse(_ variant: Variant) throws {
     let other: Variant = variant == .nft ? .legacy : .nft
-    try Command.run("iptables-\(variant.rawValue)-restore", "--noflush", in: namespace, input: KubeProxyRules.text)
+    try restore("iptables", variant, KubeProxyRules.text)
     let before = try save("iptables", variant).split(separator: "\n").filter { !$0.hasPrefix("#") }
     let services = (1...300).map { Fixtures.web($0) } + [Fixtures.rich(4, affinity: 9), Fixtures.rich(6)]
     try namespace.run {
       for variant in [other, variant] {
-        let backend = try Fixtures.backend(ChildProcess(), variant)
+        let backend = try makeBackend(variant)
         try backend.start()
         try backend.sync(.full(services))
         let leftover = "*nat\n:SWIFTLET-OLD - [0:0]\nCOMMIT\n"
-        if variant == other { try Command.run("iptables-\(other.rawValue)-restore", "--noflush", input: leftover) }
+        if variant == other { try restore("iptables", other, leftover) }
       }
-      let backend = try Fixtures.backend(ChildProcess(), nil)
+      let backend = try makeBackend(nil)
       var removed = 0
       try backend.cleanup { _ in removed += 1 }
       #expect(removed > 300)

@@ -154,7 +154,7 @@ struct LifeVirtualMachineTests {
       try scene.eventually("\(command) is noticed") {
         // The descriptor says when to look, as it does to the host.
         var waiting = pollfd(fd: backend.watchDescriptor, events: Int16(POLLIN), revents: 0)
-        #expect(poll(&waiting, 1, 2000) == 1)
+        #expect(poll(&waiting, 1, 20_000) == 1)
         found += try backend.damages()
         rounds += 1
         return !found.isEmpty

@@ -78,8 +78,10 @@ final class Scene {
     }
   }
 
-  func visit(_ times: Int = 1, from: NetworkNamespace, _ address: String, _ port: UInt16, udp: Bool = false) throws -> Set<Visit> {
-    try from.run { Set((0..<times).map { _ in Visit.once(address, port, udp: udp) }) }
+  func visit(
+    _ times: Int = 1, from: NetworkNamespace, _ address: String, _ port: UInt16, udp: Bool = false, patience: Int = 10_000
+  ) throws -> Set<Visit> {
+    try from.run { Set((0..<times).map { _ in Visit.once(address, port, udp: udp, patience: patience) }) }
   }
 
   func servers(_ times: Int = 4, from: NetworkNamespace, _ address: String, _ port: UInt16) throws -> Set<String> {

@@ -7,9 +7,12 @@ struct Visit: Hashable, CustomStringConvertible {
   var sawClient = ""
   var description: String { sawClient.isEmpty ? server : "\(server) saw \(sawClient)" }
 
+  /// Milliseconds for who expects silence, which takes all of them.
+  static let shortPatience = 1500
+
   /// Runs in the network namespace of the calling thread.
-  static func once(_ address: String, _ port: UInt16, udp: Bool) -> Visit {
-    let stream = SocketStream(address, port, udp: udp, patience: 1500)
+  static func once(_ address: String, _ port: UInt16, udp: Bool, patience: Int) -> Visit {
+    let stream = SocketStream(address, port, udp: udp, patience: patience)
     guard stream.error == 0 else { return Visit(server: stream.verdict) }
     if udp { stream.write("?") }
     guard let words = stream.read()?.split(separator: " ").map(String.init), words.count == 2 else { return Visit(server: stream.verdict) }
@@ -22,7 +25,7 @@ final class SocketStream {
   private let descriptor: Int32
   private(set) var error: Int32 = 0
 
-  init(_ address: String, _ port: UInt16, udp: Bool = false, patience: Int = 5000) {
+  init(_ address: String, _ port: UInt16, udp: Bool = false, patience: Int = 10_000) {
     let isSix = address.contains(":")
     let kind = udp ? Int32(SOCK_DGRAM.rawValue) : Int32(SOCK_STREAM.rawValue)
     descriptor = socket(isSix ? AF_INET6 : AF_INET, kind | Int32(SOCK_CLOEXEC.rawValue), 0)

@@ -18,7 +18,7 @@ import Testing
        ipFamilies: [IPv4, IPv6], ipFamilyPolicy: RequireDualStack, externalIPs: [192.0.2.1], sessionAffinity: ClientIP,
        sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}, externalTrafficPolicy: Local, internalTrafficPolicy: Local,
        trafficDistribution: PreferSameNode, publishNotReadyAddresses: true, loadBalancerIP: 192.0.2.9, loadBalancerClass: example.com/lb,
-       loadBalancerSourceRanges: [10.0.0.0/8, " 192.168.0.0/16 "], allocateLoadBalancerNodePorts: false, healthCheckNodePort: 31000,
+       loadBalancerSourceRanges: [10.0.0.0/8, "\t192.168.0.0/16 "], allocateLoadBalancerNodePorts: false, healthCheckNodePort: 31000,
        ports: [{name: http, port: 80, targetPort: web, nodePort: 30080, appProtocol: http}, {name: dns, port: 53, protocol: UDP, targetPort: 5353}]},
        status: {loadBalancer: {ingress: [{ip: 192.0.2.9, ipMode: Proxy}, {hostname: a.b, ports: []}]}, conditions: []}}
       """)
@@ -80,6 +80,7 @@ import Testing
     ("type: NodePort\nhealthCheckNodePort: 5", "healthCheckNodePort", "LoadBalancer"),
     ("loadBalancerSourceRanges: [10.0.0.0/8]", "loadBalancerSourceRanges", "LoadBalancer"),
     ("type: LoadBalancer\nloadBalancerSourceRanges: [10.0.0.0]", "loadBalancerSourceRanges[0]", "address range"),
+    ("type: LoadBalancer\nloadBalancerSourceRanges: [10.0.0.0/8 10.1.0.0/16]", "loadBalancerSourceRanges[0]", "address range"),
     ("selector: {a b: c}", "selector[a b]", "name"), ("selector: {a: true}", "selector.a", "quote it"),
     ("publishNotReadyAddresses: \"yes\"", "publishNotReadyAddresses", "remove the quotes"),
     ("sesionAffinity: None", "sesionAffinity", "did you mean sessionAffinity?"),

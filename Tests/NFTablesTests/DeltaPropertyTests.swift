@@ -15,11 +15,11 @@ struct DeltaPropertyTests {
     }
 
     func apply(_ changes: [Change]) {
-      let delta = state.delta(for: changes)
+      var delta = state.delta(for: changes)
       kernel.apply(delta.newClasses.flatMap { state.layout.creation(of: $0) })
       state.commit(newClasses: delta.newClasses)
       kernel.apply(delta.messages(state.layout))
-      state.commit(changes, delta)
+      state.commit(changes, &delta)
       let retiring = state.takeRetiring(sparing: 3)
       kernel.apply(state.layout.removal(of: retiring))
       state.forget(retiring)

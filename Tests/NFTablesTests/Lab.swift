@@ -76,13 +76,22 @@ final class Lab {
     listeners.forEach { close($0) }
   }
 
+  /// What the slowest connection took since this was last set.
+  var slowest = Duration.zero
+
   /// One connection.
-  func knock(from namespace: NetworkNamespace, _ address: String, _ port: UInt16, patience: Int = 3000) throws -> Answer {
-    try namespace.run { Self.knock(address, port, patience) }
+  func knock(from namespace: NetworkNamespace, _ address: String, _ port: UInt16, patience: Int = 10_000) throws -> Answer {
+    try namespace.run { timedKnock(address, port, patience) }
   }
 
   func knock(_ times: Int, from namespace: NetworkNamespace, _ address: String, _ port: UInt16) throws -> [Answer] {
-    try namespace.run { (0..<times).map { _ in Self.knock(address, port, 3000) } }
+    try namespace.run { (0..<times).map { _ in timedKnock(address, port, 10_000) } }
+  }
+
+  private func timedKnock(_ address: String, _ port: UInt16, _ patience: Int) -> Answer {
+    let start = ContinuousClock.now
+    defer { slowest = max(slowest, ContinuousClock.now - start) }
+    return Self.knock(address, port, patience)
   }
 
   /// Servers that answer, and the addresses they see.

@@ -89,7 +89,7 @@ final class ModelKernel {
 
   private func place(_ map: MapKind, _ element: Element) -> Place {
     var key = element
-    if map != .hairpin { key.target = .absent }
+    if map != .hairpin, !map.isInterval { key.target = .absent }
     if map.value != .verdict { key.number = 0 }
     return Place(map: map, key: key)
   }

@@ -62,11 +62,11 @@ struct RenderTests {
     ]
     var lines: [String] = []
     for (name, changes) in steps {
-      let delta = state.delta(for: changes)
+      var delta = state.delta(for: changes)
       lines.append("# \(name)")
       lines += delta.newClasses.map { "prepare \($0.chain)" } + delta.messages(state.layout).flatMap(\.lines)
       state.commit(newClasses: delta.newClasses)
-      state.commit(changes, delta)
+      state.commit(changes, &delta)
       lines += state.hairpinRemoval().flatMap(\.lines).map { "later: \($0)" }
       state.forget(hairpins: state.idleHairpins)
     }
@@ -89,11 +89,11 @@ struct RenderTests {
     ]
     var lines: [String] = []
     for (name, changes) in steps {
-      let delta = state.delta(for: changes)
+      var delta = state.delta(for: changes)
       lines.append("# \(name)")
       lines += delta.newClasses.map { "prepare \($0.chain)" } + delta.messages(state.layout).flatMap(\.lines)
       state.commit(newClasses: delta.newClasses)
-      state.commit(changes, delta)
+      state.commit(changes, &delta)
       lines += state.hairpinRemoval().flatMap(\.lines).map { "later: \($0)" }
       state.forget(hairpins: state.idleHairpins)
     }

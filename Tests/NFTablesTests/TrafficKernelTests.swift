@@ -32,6 +32,24 @@ import Testing
     return found
   }
 
+  /// What the counts of a service port gain by this. A connection whose first packet is not answered within a second sends another,
+  /// which counts too: then all is done once more.
+  private func gain(_ backend: NFTablesBackend, _ key: String, _ body: () throws -> Void) throws -> ProxyCounters {
+    func difference(_ new: UInt64?, _ old: UInt64?) -> UInt64? { if let new, let old { new &- old } else { nil } }
+    var attempts = 0
+    while true {
+      let before = try #require(try counters(backend, key))
+      lab.slowest = .zero
+      try body()
+      let after = try #require(try counters(backend, key))
+      attempts += 1
+      if lab.slowest > .milliseconds(900), attempts < 10 { continue }
+      return ProxyCounters(
+        connections: difference(after.connections, before.connections), noEndpoint: difference(after.noEndpoint, before.noEndpoint),
+        sourceRefused: difference(after.sourceRefused, before.sourceRefused))
+    }
+  }
+
   // MARK: - Local detection
 
   @Test(arguments: detections, plans)
@@ -63,11 +81,14 @@ import Testing
     #expect(node.saw == [plan.nodeA, plan.nodeB])
     // Without local endpoints the others meet silence.
     try backend.sync(TestBatch([plan.service([frontend], [plan.b])]))
-    #expect(try lab.knock(from: lab.outside, plan.other, 80, patience: 200) == .silent)
+    let key = "default/web:http/TCP/\(plan.family)"
+    #expect(try counters(backend, key)?.noEndpoint == 0)
+    let gained = try gain(backend, key) { () throws in
+      #expect(try lab.knock(from: lab.outside, plan.other, 80, patience: 200) == .silent)
+    }
+    #expect(gained.noEndpoint == 1)
     #expect(try lab.reach(from: lab.podA, plan.other, 80).servers == ["B"])
-    let counts = try counters(backend, "default/web:http/TCP/\(plan.family)")
-    #expect(counts?.noEndpoint == 1)
-    #expect((counts?.connections ?? 0) >= 32 * 4)
+    #expect((try counters(backend, key)?.connections ?? 0) >= 32 * 4)
     // And without any, all do.
     try backend.sync(TestBatch([plan.service([frontend], [])]))
     for client in [lab.podA, lab.node, lab.outside] { #expect(try lab.knock(from: client, plan.other, 80, patience: 200) == .silent) }
@@ -96,14 +117,15 @@ import Testing
     ]
     // One inside of another, which the kernel would refuse.
     try backend.sync(TestBatch([plan.service(restricted, [plan.b], ranges: [plan.whole, "\(plan.podA)/\(plan.family == 4 ? 32 : 128)"])]))
-    #expect(try lab.knock(from: lab.podA, plan.other, 80).server == "B")
-    #expect(try lab.knock(from: lab.outside, plan.other, 80, patience: 200) == .silent)
-    #expect(try lab.knock(from: lab.outside, plan.node, 30080, patience: 200) == .silent)
-    #expect(try lab.knock(from: lab.podA, plan.node, 30080).server == "B")
-    #expect(try lab.knock(from: lab.outside, plan.cluster, 80).server == "B")
-    let counts = try counters(backend, key)
-    #expect(counts?.sourceRefused == 2)
-    #expect(counts?.connections == 3)
+    let gained = try gain(backend, key) { () throws in
+      #expect(try lab.knock(from: lab.podA, plan.other, 80).server == "B")
+      #expect(try lab.knock(from: lab.outside, plan.other, 80, patience: 200) == .silent)
+      #expect(try lab.knock(from: lab.outside, plan.node, 30080, patience: 200) == .silent)
+      #expect(try lab.knock(from: lab.podA, plan.node, 30080).server == "B")
+      #expect(try lab.knock(from: lab.outside, plan.cluster, 80).server == "B")
+    }
+    #expect(gained.sourceRefused == 2)
+    #expect(gained.connections == 3)
     // Narrower and elsewhere, in one step.
     let outside = "\(plan.outside)/\(plan.family == 4 ? 24 : 64)"
     #expect(try backend.sync(TestBatch([plan.service(restricted, [plan.b], ranges: [outside])])).isEmpty)
@@ -157,13 +179,6 @@ import Testing
   func aClientThatWasSilentForLongIsForgotten(_ plan: Lab.Plan) throws {
     let backend = try start()
     try backend.sync(TestBatch([plan.service([.clusterIP(plan.cluster, 80)], [plan.a, plan.b], affinity: 1)]))
-    // Each connection starts the time again: for longer than it lasts, the client stays.
-    let first = try #require(try lab.knock(from: lab.outside, plan.cluster, 80).server)
-    let begin = ContinuousClock.now
-    while ContinuousClock.now < begin + .milliseconds(1600) {
-      #expect(try lab.knock(from: lab.outside, plan.cluster, 80).server == first)
-    }
-    // Then it is silent until the kernel has forgotten it.
     let key = try #require(Address(plan.cluster, plan.family == 4 ? .ipv4 : .ipv6))
     let family: Family = plan.family == 4 ? .ipv4 : .ipv6
     let remembered: () throws -> Bool = {
@@ -171,12 +186,43 @@ import Testing
         try Readback(NetlinkConnection(try NetlinkSocket())).allElements(family, .affinity).contains { $0.element.key.address == key }
       }
     }
-    #expect(try remembered())
-    let deadline = ContinuousClock.now + .seconds(10)
+    // Each connection starts the time again: for longer than it lasts, the client stays.
+    try knockWithoutPause(for: .milliseconds(1600), plan, remembered)
+    // Then it is silent until the kernel has forgotten it.
+    let deadline = ContinuousClock.now + .seconds(30)
     while try remembered(), ContinuousClock.now < deadline { sched_yield() }
     #expect(try !remembered())
-    #expect(["A", "B"].contains(try lab.knock(from: lab.outside, plan.cluster, 80).server))
-    #expect(try remembered())
+    try knockWithoutPause(for: .zero, plan, remembered)
+  }
+
+  /// Expects one server for all this time, and that the client is remembered after it. A machine that pauses for about as long as a
+  /// client is remembered shows nothing: then it begins anew.
+  private func knockWithoutPause(for time: Duration, _ plan: Lab.Plan, _ remembered: () throws -> Bool) throws {
+    for _ in 0..<20 {
+      let begin = ContinuousClock.now
+      var last = begin
+      var pause = Duration.zero
+      // The pause between two packets is at most that between the start of one connection and the end of the next.
+      func knock() throws -> String? {
+        let start = ContinuousClock.now
+        let server = try lab.knock(from: lab.outside, plan.cluster, 80).server
+        pause = max(pause, ContinuousClock.now - last)
+        last = start
+        return server
+      }
+      let answer = try knock()
+      let first = try #require(answer)
+      #expect(["A", "B"].contains(first))
+      var servers: Set<String?> = [first]
+      while ContinuousClock.now < begin + time, pause < .milliseconds(800) { try servers.insert(knock()) }
+      let isRemembered = try remembered()
+      pause = max(pause, ContinuousClock.now - last)
+      guard pause < .milliseconds(800) else { continue }
+      #expect(servers == [first])
+      #expect(isRemembered)
+      return
+    }
+    Issue.record("the machine paused each time")
   }
 
   @Test(arguments: plans)
@@ -230,19 +276,24 @@ import Testing
     let key = "default/web:http/TCP/\(plan.family)"
     let frontends = [TestFrontend.clusterIP(plan.cluster, 80), .nodePort(30080)]
     try backend.sync(TestBatch([plan.service(frontends, [plan.a])]))
-    _ = try lab.knock(3, from: lab.outside, plan.cluster, 80)
-    try backend.sync(TestBatch([plan.service(frontends, [plan.a, plan.b])]))
-    _ = try lab.knock(4, from: lab.outside, plan.node, 30080)
-    try backend.sync(TestBatch([plan.service(frontends, [])]))
-    _ = try lab.knock(2, from: lab.outside, plan.cluster, 80)
-    try backend.sync(TestBatch([plan.service(frontends, [plan.b])]))
-    _ = try lab.knock(1, from: lab.outside, plan.cluster, 80)
-    #expect(try counters(backend, key) == ProxyCounters(connections: 8, noEndpoint: 2, sourceRefused: 0))
+    #expect(try counters(backend, key) == ProxyCounters(connections: 0, noEndpoint: 0, sourceRefused: 0))
+    let gained = try gain(backend, key) { () throws in
+      try backend.sync(TestBatch([plan.service(frontends, [plan.a])]))
+      _ = try lab.knock(3, from: lab.outside, plan.cluster, 80)
+      try backend.sync(TestBatch([plan.service(frontends, [plan.a, plan.b])]))
+      _ = try lab.knock(4, from: lab.outside, plan.node, 30080)
+      try backend.sync(TestBatch([plan.service(frontends, [])]))
+      _ = try lab.knock(2, from: lab.outside, plan.cluster, 80)
+      try backend.sync(TestBatch([plan.service(frontends, [plan.b])]))
+      _ = try lab.knock(1, from: lab.outside, plan.cluster, 80)
+    }
+    #expect(gained == ProxyCounters(connections: 8, noEndpoint: 2, sourceRefused: 0))
+    let all = try counters(backend, key)
     // Of all: the same.
-    #expect(try counters(backend, "") == ProxyCounters(connections: 8, noEndpoint: 2, sourceRefused: 0))
+    #expect(try counters(backend, "") == all)
     // A packet that is for another machine is not counted, though its port is that of a node port.
     _ = try lab.knock(from: lab.outside, plan.podB, 30080)
-    #expect(try counters(backend, key)?.connections == 8)
+    #expect(try counters(backend, key)?.connections == all?.connections)
     #expect(throws: BackendFault.self) { try counters(backend, "default/none") }
   }
 }

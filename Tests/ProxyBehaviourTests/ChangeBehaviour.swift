@@ -68,21 +68,23 @@ struct ChangeBehaviour {
   func aFrontEndChangesItsMind() throws {
     try Proxy.on(subject.backend) { topology, proxy in
       let frontend = TestFrontend(SWL_PROXY_LOAD_BALANCER, plan.external(Self.slot), 80)
-      func answer(_ frontend: TestFrontend, _ ranges: [String] = [], _ endpoints: [TestEndpoint]? = nil) throws -> Knock {
+      func answer(
+        _ frontend: TestFrontend, _ ranges: [String] = [], _ endpoints: [TestEndpoint]? = nil, patience: Int = Knock.longPatience
+      ) throws -> Knock {
         var service = web(endpoints ?? [plan.endpointA], [frontend])
         service.sourceRanges = ranges
         #expect(try proxy.sync(TestBatch([service])).isEmpty)
-        return try topology.knock(from: .outside, Sockets.tcp, plan.external(Self.slot), 80, patience: 1500)
+        return try topology.knock(from: .outside, Sockets.tcp, plan.external(Self.slot), 80, patience: patience)
       }
       try proxy.sync(.full([]))
       let range = plan.family == 4 ? "10.0.0.0/8" : "fd00:10::/32"
       let remote = [plan.endpointRemote]
       #expect(try answer(frontend) == .answered(by: "A", sawClient: plan.outside))
       #expect(try answer(frontend.masquerading(SWL_PROXY_MASQUERADE_ALWAYS)) == .answered(by: "A", sawClient: plan.nodeTowardsA))
-      #expect(try answer(frontend.flagged(SWL_PROXY_FRONTEND_SOURCE_RANGES), [range]) == .silent)
+      #expect(try answer(frontend.flagged(SWL_PROXY_FRONTEND_SOURCE_RANGES), [range], patience: 1500) == .silent)
       #expect(try answer(frontend, [range]) == .answered(by: "A", sawClient: plan.outside))
       #expect(try answer(frontend.selecting(SWL_PROXY_SELECT_LOCAL), [], remote) == .refused)
-      #expect(try answer(frontend.selecting(SWL_PROXY_SELECT_LOCAL).whenEmpty(SWL_PROXY_EMPTY_DROP), [], remote) == .silent)
+      #expect(try answer(frontend.selecting(SWL_PROXY_SELECT_LOCAL).whenEmpty(SWL_PROXY_EMPTY_DROP), [], remote, patience: 1500) == .silent)
       #expect(try answer(frontend, [], remote).server == "C")
       #expect(try answer(frontend.masquerading(SWL_PROXY_MASQUERADE_FROM_OUTSIDE)) == .answered(by: "A", sawClient: plan.nodeTowardsA))
     }

@@ -20,13 +20,13 @@ struct ClientPortBehaviour {
         }
         try proxy.sync(.full(services))
         let port = ClientPort.next()
-        func begin(_ number: Int) throws -> Conversation {
+        func begin(_ number: Int, _ patience: Int) throws -> Conversation {
           try topology.outside.run {
             try Conversation(plan.cluster(Self.slot + number), 80, from: plan.outside, clientPort: port, patience: patience)
           }
         }
-        let older = try begin(0)
-        let newer = try? begin(1)
+        let older = try begin(0, Knock.longPatience)
+        let newer = try? begin(1, patience)
         let bothGoOn = newer?.echoes("newer") == true && older.echoes("older")
         #expect(bothGoOn == (reason == nil), "\(backend.rawValue), IPv\(plan.family), \(reason ?? "supported")")
       }

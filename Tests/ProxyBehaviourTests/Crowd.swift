@@ -57,6 +57,12 @@ final class Crowd {
   /// Enough were made, or no more will be.
   var isDone: Bool { progress.made.load(ordering: .relaxed) >= count || threads.contains(where: \.isDone) }
 
+  /// Waits for so many more connections, or until no more will be made.
+  func goOn(by more: Int) {
+    let goal = progress.made.load(ordering: .relaxed) + more
+    _ = Clock.wait(milliseconds: 15_000) { isDone || progress.made.load(ordering: .relaxed) >= goal }
+  }
+
   func join() throws -> [Attempt] {
     progress.mustEnd.store(true, ordering: .relaxed)
     let attempts = try threads.flatMap { try $0.join() }

@@ -87,44 +87,52 @@ struct Damage: Sendable {
       Damage("flush and delete everything") { node in
         for tool in tools {
           for table in ["nat", "filter", "mangle"] {
-            try Command.run(tool, "-t", table, "-F", in: node)
-            try Command.run(tool, "-t", table, "-X", in: node)
+            try Command.run(tool, "-w", "-t", table, "-F", in: node)
+            try Command.run(tool, "-w", "-t", table, "-X", in: node)
           }
         }
       },
-      Damage("flush PREROUTING") { try Command.run(tools[0], "-t", "nat", "-F", "PREROUTING", in: $0) },
-      Damage("flush OUTPUT") { try Command.run(tools[1], "-t", "nat", "-F", "OUTPUT", in: $0) },
-      Damage("flush POSTROUTING") { try Command.run(tools[0], "-t", "nat", "-F", "POSTROUTING", in: $0) },
+      Damage("flush PREROUTING") { try Command.run(tools[0], "-w", "-t", "nat", "-F", "PREROUTING", in: $0) },
+      Damage("flush OUTPUT") { try Command.run(tools[1], "-w", "-t", "nat", "-F", "OUTPUT", in: $0) },
+      Damage("flush POSTROUTING") { try Command.run(tools[0], "-w", "-t", "nat", "-F", "POSTROUTING", in: $0) },
       Damage("flush each of our chains") { node in
         let chains = try Command.run("\(tools[0])-save", "-t", "nat", in: node).split(separator: "\n").filter {
           $0.hasPrefix(":") && $0.contains(" - ")
         }
         if chains.isEmpty { throw NothingThere(what: "chain of ours") }
         for chain in chains {
-          try Command.run(tools[0], "-t", "nat", "-F", String(chain.dropFirst().prefix { $0 != " " }), in: node)
+          try Command.run(tools[0], "-w", "-t", "nat", "-F", String(chain.dropFirst().prefix { $0 != " " }), in: node)
         }
       },
       Damage("delete a rule of one of our chains") { node in
         let rule = try Command.run("\(tools[0])-save", "-t", "nat", in: node).split(separator: "\n")
           .first { $0.hasPrefix("-A") && $0.contains("DNAT") }
         guard let chain = rule?.split(separator: " ").dropFirst().first else { throw NothingThere(what: "rule with DNAT") }
-        try Command.run(tools[0], "-t", "nat", "-D", String(chain), "1", in: node)
+        try Command.run(tools[0], "-w", "-t", "nat", "-D", String(chain), "1", in: node)
       },
     ]
   }
 
   // MARK: ipvs
 
+  /// A server of the services that are damaged: those of earlier tests may still drain.
+  private static func ipvs(_ kind: String, _ count: Int, _ node: NetworkNamespace) throws -> [String] {
+    let address = Plan.four.cluster(HealingBehaviour.slot)
+    let line = try Command.run("ipvsadm", "-Sn", in: node).split(separator: "\n").first { $0.hasPrefix(kind) && $0.contains("\(address):") }
+    guard let words = line?.split(separator: " ").map(String.init), words.count >= count else {
+      throw NothingThere(what: "server of \(address)")
+    }
+    return words
+  }
+
   private static let ipvs: [Damage] = [
     Damage("ipvsadm", "-C"),
     Damage("delete a virtual server") { node in
-      let line = try Command.run("ipvsadm", "-Sn", in: node).split(separator: "\n").first { $0.hasPrefix("-A") }
-      guard let words = line?.split(separator: " ").map(String.init), words.count > 2 else { throw NothingThere(what: "virtual server") }
+      let words = try ipvs("-A", 3, node)
       try Command.run("ipvsadm", "-D", words[1], words[2], in: node)
     },
     Damage("delete a real server") { node in
-      let line = try Command.run("ipvsadm", "-Sn", in: node).split(separator: "\n").first { $0.hasPrefix("-a") }
-      guard let words = line?.split(separator: " ").map(String.init), words.count > 4 else { throw NothingThere(what: "real server") }
+      let words = try ipvs("-a", 5, node)
       try Command.run("ipvsadm", "-d", words[1], words[2], words[3], words[4], in: node)
     },
     Damage("delete the dummy device") { node in try Command.run("ip", "link", "delete", dummy(node), in: node) },
@@ -137,7 +145,7 @@ struct Damage: Sendable {
     Damage("flush the sets") { try Command.run("ipset", "flush", in: $0) },
     Damage("flush iptables") { node in
       for tool in ["iptables", "ip6tables"] {
-        for table in ["nat", "filter"] { try Command.run(tool, "-t", table, "-F", in: node) }
+        for table in ["nat", "filter"] { try Command.run(tool, "-w", "-t", table, "-F", in: node) }
       }
     },
   ]

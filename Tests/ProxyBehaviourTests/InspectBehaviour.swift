@@ -40,7 +40,7 @@ struct InspectBehaviour {
         #expect(refused == .silent)
         #expect(try topology.knock(from: .outside, Sockets.tcp, plan.cluster(Self.slot + 1), 80) == .refused)
         // IPVS adds up what its processors counted each two seconds (ip_vs_est).
-        _ = try Clock.wait(milliseconds: 10_000) { try counters(proxy, key("guarded", plan))?.connections == 12 }
+        _ = try Clock.wait(milliseconds: 30_000) { try counters(proxy, key("guarded", plan))?.connections == 12 }
         let served = try #require(try counters(proxy, key("guarded", plan)))
         #expect(served.connections == 12, "\(backend.rawValue), IPv\(plan.family)")
         // Each attempt sends its first packet again now and then.

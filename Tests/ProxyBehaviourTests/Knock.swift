@@ -8,6 +8,8 @@ enum Knock: Equatable, Sendable, CustomStringConvertible {
   case answered(by: String, sawClient: String)
   case refused
   case silent
+  /// After the first packets had come through.
+  case reset
   case failed(String)
 
   static let longPatience = 6000
@@ -86,6 +88,7 @@ enum Knock: Equatable, Sendable, CustomStringConvertible {
   private static func outcome(_ code: Int32) -> Knock {
     switch code {
     case ECONNREFUSED: .refused
+    case ECONNRESET: .reset
     case ETIMEDOUT, EAGAIN, EINPROGRESS: .silent
     default: .failed(String(cString: strerror(code)))
     }
@@ -100,6 +103,7 @@ enum Knock: Equatable, Sendable, CustomStringConvertible {
     case .answered(let label, let client): "answered by \(label), which saw \(client)"
     case .refused: "refused"
     case .silent: "silence"
+    case .reset: "reset"
     case .failed(let words): words
     }
   }

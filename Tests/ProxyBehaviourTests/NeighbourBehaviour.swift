@@ -55,8 +55,8 @@ struct NeighbourBehaviour {
           }))
       for plan in Plan.both {
         let tool = tools[plan.family] ?? ""
-        try Command.run(tool, "-P", "FORWARD", "DROP", in: topology.node)
-        defer { _ = try? Command.run(tool, "-P", "FORWARD", "ACCEPT", in: topology.node) }
+        try Command.run(tool, "-w", "-P", "FORWARD", "DROP", in: topology.node)
+        defer { _ = try? Command.run(tool, "-w", "-P", "FORWARD", "ACCEPT", in: topology.node) }
         let knocks = try topology.knock(8, from: .outside, Sockets.tcp, plan.node, 29_600)
         #expect(knocks.allSatisfy { $0.server == "A" || $0.server == "B" }, "\(backend.rawValue), IPv\(plan.family)")
         let direct = try topology.knock(
@@ -85,17 +85,18 @@ struct NeighbourBehaviour {
         let tool = (plan.family == 4 ? "iptables" : "ip6tables") + variant
         // Neighbours have to find each other.
         let neighbours = ["INPUT", "-p", "ipv6-icmp", "-j", "ACCEPT"]
-        if plan.family == 6 { try Command.run([tool, "-A"] + neighbours, in: topology.node) }
-        try Command.run(tool, "-P", "INPUT", "DROP", in: topology.node)
+        if plan.family == 6 { try Command.run([tool, "-w", "-A"] + neighbours, in: topology.node) }
+        try Command.run(tool, "-w", "-P", "INPUT", "DROP", in: topology.node)
         defer {
-          _ = try? Command.run(tool, "-P", "INPUT", "ACCEPT", in: topology.node)
-          if plan.family == 6 { _ = try? Command.run([tool, "-D"] + neighbours, in: topology.node) }
+          _ = try? Command.run(tool, "-w", "-P", "INPUT", "ACCEPT", in: topology.node)
+          if plan.family == 6 { _ = try? Command.run([tool, "-w", "-D"] + neighbours, in: topology.node) }
         }
-        func knock(_ port: UInt16) throws -> Bool {
-          try topology.knock(from: .outside, Sockets.tcp, plan.node, port, patience: Knock.shortPatience).server == "health"
+        func knock(_ port: UInt16, _ patience: Int = Knock.shortPatience) throws -> Bool {
+          try topology.knock(from: .outside, Sockets.tcp, plan.node, port, patience: patience).server == "health"
         }
         try proxy.sync(.full([], healthCheckPorts: [ports[0]]))
-        #expect(try knock(ports[0]) == (reason == nil), "\(backend.rawValue), IPv\(plan.family), \(reason ?? "supported")")
+        let patience = reason == nil ? Knock.longPatience : Knock.shortPatience
+        #expect(try knock(ports[0], patience) == (reason == nil), "\(backend.rawValue), IPv\(plan.family), \(reason ?? "supported")")
         #expect(try !knock(ports[1]))
         try proxy.sync(TestBatch(healthCheckPorts: []))
         #expect(try !knock(ports[0]))

@@ -71,7 +71,7 @@ struct OwnershipBehaviour {
     for rule in [
       "-N THEIRS", "-A THEIRS -p tcp --dport 7 -j ACCEPT", "-A PREROUTING -j THEIRS", "-A POSTROUTING -p udp --dport 9 -j ACCEPT",
     ] {
-      try Command.run([tool, "-t", "nat"] + rule.split(separator: " ").map(String.init), in: node)
+      try Command.run([tool, "-w", "-t", "nat"] + rule.split(separator: " ").map(String.init), in: node)
     }
     func theirs() throws -> [String] {
       try KernelListing.lines(backend, node)

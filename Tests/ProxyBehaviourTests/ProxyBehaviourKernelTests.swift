@@ -13,6 +13,10 @@ import Testing
       try InvalidBehaviour(backend: backend).invalidPacketsAreForwardedOnlyWhenAskedFor()
     }
     @Test(arguments: BackendUnderTest.native)
+    func aLateSegmentResetsNothing(_ backend: BackendUnderTest) throws {
+      try InvalidBehaviour(backend: backend).aLateSegmentResetsNothing()
+    }
+    @Test(arguments: BackendUnderTest.native)
     func oneClientPortReachesAnEndpointByTwoFrontEnds(_ backend: BackendUnderTest) throws {
       try ClientPortBehaviour(backend: backend).oneClientPortReachesAnEndpointByTwoFrontEnds()
     }

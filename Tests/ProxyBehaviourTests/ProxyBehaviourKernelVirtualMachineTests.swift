@@ -14,6 +14,10 @@ struct ProxyBehaviourKernelVirtualMachineTests {
       try InvalidBehaviour(backend: backend).invalidPacketsAreForwardedOnlyWhenAskedFor()
     }
     @Test(arguments: BackendUnderTest.inVirtualMachine)
+    func aLateSegmentResetsNothing(_ backend: BackendUnderTest) throws {
+      try InvalidBehaviour(backend: backend).aLateSegmentResetsNothing()
+    }
+    @Test(arguments: BackendUnderTest.inVirtualMachine)
     func oneClientPortReachesAnEndpointByTwoFrontEnds(_ backend: BackendUnderTest) throws {
       try ClientPortBehaviour(backend: backend).oneClientPortReachesAnEndpointByTwoFrontEnds()
     }

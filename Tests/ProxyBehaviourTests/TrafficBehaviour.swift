@@ -65,6 +65,8 @@ struct TrafficBehaviour {
       while !crowd.isDone || history.count < 7 {
         let state = states[history.count % states.count]
         try history.change(to: state.labels) { try proxy.sync(TestBatch(Plan.both.map { web($0, state.endpoints($0)) })) }
+        // Chance, or the turns of IPVS, might leave out the one endpoint that serves in one state only.
+        if history.count == 3 { crowd.goOn(by: 40) }
       }
       let attempts = try crowd.join()
       report(
@@ -82,6 +84,8 @@ struct TrafficBehaviour {
       let steady = Plan.both.map { web($0, [$0.endpointA]) }
       let toggled = Plan.both.map { web($0, [$0.endpointB], slot: Self.slot + 1, name: "toggled", nodePort: nil) }
       try proxy.sync(.full(steady + toggled))
+      // IPVS takes a Service nobody was connected to away at once, address and all, and the node's own clients are not told so.
+      for plan in Plan.both { #expect(try topology.knock(from: .outside, Sockets.tcp, plan.cluster(Self.slot + 1), 80).server == "B") }
       let conversations = try conversations(topology)
       let targets = Self.targets(Self.slot, Self.nodePort) + Self.targets(Self.slot + 1, nil)
       let steadyTargets = targets.count - Plan.both.count
@@ -154,7 +158,8 @@ struct TrafficBehaviour {
     report(
       attempts.filter { attempt in
         let isServed = attempt.knock.server == "A" || attempt.knock.server == "B"
-        return !isServed && !(endsConnections && attempt.knock == .silent && modes.states(during: attempt).count > 1)
+        let isEnded = attempt.knock == .silent || attempt.knock == .reset
+        return !isServed && !(endsConnections && isEnded && modes.states(during: attempt).count > 1)
       }, of: attempts)
     if !endsConnections { expectToGoOn(conversations) }
   }

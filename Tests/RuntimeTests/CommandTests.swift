@@ -18,7 +18,8 @@ extension RuntimeTests {
       let manifests = ["a.yaml": Manifests.web("web-a"), "service.yaml": Manifests.service()]
       try await Node.with(["--proxy-mode", "none"], manifests: manifests) { node in
         let pod = try await node.running("web-a")
-        #expect(try await node.get(pod.address, 8080) == .answer("hello from web-a"))
+        // A container that runs may not listen yet.
+        try await eventually("its page") { try await node.get(pod.address, 8080) == .answer("hello from web-a") }
         #expect(try await Tool.must(["nft", "list", "tables"], in: node.machine.node) == "")
         try node.remove("a.yaml")
         try await node.gone("web-a")
@@ -39,7 +40,12 @@ extension RuntimeTests {
 
     @Test func healthzSaysOk() async throws {
       try await Node.with(["--healthz-port", "10248"]) { node in
-        guard case .failed(let words) = try await node.get("127.0.0.1", 10248) else { throw Problem("there is a page at /") }
+        // The daemon answers at its socket before it listens here.
+        let page = try await eventually("the health port") {
+          let reply = try await node.get("127.0.0.1", 10248)
+          return reply == .refused ? nil : reply
+        }
+        guard case .failed(let words) = page else { throw Problem("there is a page at /") }
         #expect(words.contains("404 Not Found"), "only /healthz is there")
         let reply = try await Tool.must(
           ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/10248 && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3"],

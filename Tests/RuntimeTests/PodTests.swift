@@ -201,16 +201,17 @@ extension RuntimeTests {
         try node.put(
           "a.yaml",
           Manifests.pod(
-            "polite", script: "trap 'sleep 1; echo bye > /share/bye; exit 0' TERM; sleep 100000 & wait", spec: share.spec,
-            container: share.container, grace: 30))
+            "polite", script: "trap 'sleep 1; echo bye > /share/bye; exit 0' TERM; touch /share/ready; sleep 100000 & wait",
+            spec: share.spec, container: share.container, grace: 60))
         try node.put("b.yaml", Manifests.pod("deaf", script: "trap '' TERM; while :; do sleep 1; done", grace: 2))
         try await node.running("polite")
         try await node.running("deaf")
+        _ = try await node.shared("ready")
         let start = ContinuousClock.now
         try node.remove("a.yaml")
         try await node.gone("polite")
         #expect(TestFiles.read("\(node.share)/bye") == "bye\n", "it was let to end by itself")
-        #expect(ContinuousClock.now - start < .seconds(25), "and not waited for any longer")
+        #expect(ContinuousClock.now - start < .seconds(45), "and not waited for any longer")
         let second = ContinuousClock.now
         try node.remove("b.yaml")
         try await node.gone("deaf")

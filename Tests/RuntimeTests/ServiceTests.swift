@@ -21,12 +21,12 @@ extension RuntimeTests {
       }
     }
 
-    /// Rules follow the endpoints by a moment: waits for the first answer.
+    /// Rules follow the endpoints by a moment: waits for the first answer. A connection that began before them may never be answered.
     private func firstAnswer(_ address: String, _ port: UInt16, _ node: Node) async throws {
       var last: [Reply] = []
       do {
         try await eventually("an answer of \(address):\(port)") {
-          last = [try await node.get(address, port)]
+          last = [try await node.get(address, port, patience: 5)]
           return last.contains { $0.text != nil }
         }
       } catch {
@@ -99,12 +99,18 @@ extension RuntimeTests {
         let service = try await service(endpoints: 0, node)
         // Until the rules are there a packet to this address goes nowhere, and is given up after a second.
         try await eventually("refusal") { try await node.get(service.clusterIP, 80, patience: 1) == .refused }
-        let start = ContinuousClock.now
         for namespace in [node.machine.node, node.machine.outside] {
-          #expect(try await node.get(service.clusterIP, 80, from: namespace) == .refused)
-          #expect(try await node.get(Machine.nodeAddress, service.nodePort, from: namespace) == .refused)
+          for (address, port) in [(service.clusterIP, UInt16(80)), (Machine.nodeAddress, service.nodePort)] {
+            // A busy machine can make one slow; one that takes a second packet takes a second each time.
+            var quickest = Duration.seconds(60)
+            for _ in 0..<5 where quickest >= .seconds(1) {
+              let (reply, time) = try await node.timedGet(address, port, from: namespace)
+              #expect(reply == .refused)
+              quickest = min(quickest, time)
+            }
+            #expect(quickest < .seconds(1), "\(address):\(port)")
+          }
         }
-        #expect(ContinuousClock.now - start < .seconds(3))
         // Pods that come later are reached at the same address.
         try node.put("pods.yaml", Self.two)
         try await firstAnswer(service.clusterIP, 80, node)
@@ -153,26 +159,29 @@ extension RuntimeTests {
           ports: [{name: http, port: 8080, protocol: TCP}]
           endpoints: [{addresses: ["\(pod.address)"]}]
           """)
-        try await eventually("an answer") { try await node.get("10.111.7.7", 81).text == "hello from web-a" }
+        try await eventually("an answer") { try await node.get("10.111.7.7", 81, patience: 5).text == "hello from web-a" }
       }
     }
 
     /// The one that goes serves a page that says so from its SIGTERM on: no connection made after that may see it. One that was
     /// made before may, and as they come one after the other there is one such at most.
     @Test func noConnectionFailsWhileOneOfTwoPodsIsDeleted() async throws {
-      let leaving = Manifests.pod(
-        "leaving", labels: ["app": "web"],
-        script: """
-          mkdir -p /www; echo 'hello from leaving' > /www/index.html
-          httpd -f -p 8080 -h /www &
-          trap 'echo late > /www/index.html; sleep 1; exit 0' TERM
-          wait
-          """, container: "ports: [{name: http, containerPort: 8080}]", grace: 10)
-      try await Node.with(
-        manifests: ["stays.yaml": Manifests.web("stays"), "leaves.yaml": leaving, "service.yaml": Manifests.service()]
-      ) { node in
+      try await Node.with(manifests: ["stays.yaml": Manifests.web("stays"), "service.yaml": Manifests.service()]) { node in
+        let share = Manifests.share(node)
+        try node.put(
+          "leaves.yaml",
+          Manifests.pod(
+            "leaving", labels: ["app": "web"],
+            script: """
+              mkdir -p /www; echo 'hello from leaving' > /www/index.html
+              httpd -f -p 8080 -h /www &
+              trap 'echo late > /www/index.html; sleep 1; exit 0' TERM
+              touch /share/ready
+              wait
+              """, spec: share.spec, container: "ports: [{name: http, containerPort: 8080}]\n\(share.container)", grace: 10))
         let service = try await service(endpoints: 2, node)
         try await firstAnswer(service.clusterIP, 80, node)
+        _ = try await node.shared("ready")
         let prober = try Prober(service.clusterIP, 80, in: node.machine.node)
         try await prober.more(50)
         try node.remove("leaves.yaml")

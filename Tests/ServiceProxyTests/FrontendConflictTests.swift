@@ -51,6 +51,29 @@ struct FrontendConflictTests {
     }
   }
 
+  /// Else an old Service could take DNS away from the whole cluster by naming its address as an external one.
+  @Test func aClusterAddressGoesBeforeWhateverElseNamesIt() throws {
+    let old = external("a", "10.96.0.1", "10.96.0.10", created: 100)
+    let young = service("dns", ["10.96.0.10"], created: 200)
+    for var table in [table(old, young), table(young, old)] {
+      #expect(isWhole("dns", in: table) && !isWhole("a", in: table))
+      #expect(table.report(of: "default/a")?.ports.flatMap(\.frontends).map(\.address) == [ip("10.96.0.1")])
+      // What waits for it gets it when it is free.
+      table.apply(.serviceRemoved("default/dns"))
+      #expect(try addresses(table.requireBatch(9)) == ["default/a:/TCP/4": ["10.96.0.1", "10.96.0.10"]])
+    }
+  }
+
+  /// Its own external address becomes its cluster address, which nobody takes away.
+  @Test func aClaimThatBecomesAClusterAddressIsOne() throws {
+    var table = table(external("z", "10.96.0.1", "192.0.2.7", created: 200))
+    table.apply(.service(service("z", ["192.0.2.7"], created: 200)))
+    _ = table.takeBatch(generation: 2)
+    table.apply(.service(external("a", "10.96.0.2", "192.0.2.7", created: 100)))
+    _ = table.takeBatch(generation: 3)
+    #expect(isWhole("z", in: table) && !isWhole("a", in: table))
+  }
+
   @Test(arguments: [(nil, nil), (100, 100), (100, nil)] as [(Int64?, Int64?)])
   func withoutADifferenceInAgeTheNameDecides(a: Int64?, b: Int64?) {
     let first = external("a", "10.96.0.1", "192.0.2.7", created: a)

@@ -73,6 +73,17 @@ struct ServiceTableTests {
     #expect(batch.upserts.flatMap(\.endpoints).isEmpty)
   }
 
+  /// As kube-proxy, which does not even list it.
+  @Test func aSliceThatIsMarkedHeadlessIsNotUsed() throws {
+    var table = loaded()
+    var marked = slice("a-1", of: "a", endpoint("10.1.0.1"))
+    marked.metadata.labels["service.kubernetes.io/headless"] = ""
+    table.apply(.slice(marked))
+    #expect(try table.requireBatch(2).upserts.map(\.endpoints) == [[]])
+    table.apply(.slice(slice("a-1", of: "a", endpoint("10.1.0.1"))))
+    #expect(try table.requireBatch(3).upserts.flatMap(\.endpoints).map(\.address) == [ip("10.1.0.1")])
+  }
+
   @Test func aSliceThatMovesToAnotherServiceLeavesTheFirst() throws {
     var table = loaded()
     table.apply(.slice(slice("a-1", of: "b", endpoint("10.1.0.1"))))

@@ -25,7 +25,6 @@ final class OpenConnections: Sendable {
       state.isClosed = true
       return state.channels.values
     }
-    // An error says that the peer was first.
-    for channel in channels { try? await channel.close().get() }
+    for channel in channels { await channel.hangUp() }
   }
 }

@@ -19,28 +19,31 @@ final class UnaryServer: Sendable {
   }
 
   /// Returns when the server listens, or throws what bind(2) had to say. A socket left at `path` is replaced.
-  static func start(path: String, methods: MethodTable) async throws -> UnaryServer {
+  static func start(path: String, methods: MethodTable, endsLateCalls: Bool) async throws -> UnaryServer {
     unlink(path)
     let connections = OpenConnections()
     let calls = RunningCalls()
     let listener = try await ServerBootstrap(group: group)
+      .serverChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try channel.keepFromChildren() } }
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           guard connections.add(channel) else { throw ChannelError.ioOnClosedChannel }
-          try configure(channel, methods: methods, calls: calls)
+          try channel.keepFromChildren()
+          try configure(channel, methods: methods, calls: calls, endsLateCalls: endsLateCalls)
         }
       }
       .bind(unixDomainSocketPath: path).get()
     return UnaryServer(listener: listener, connections: connections, calls: calls)
   }
 
-  private static func configure(_ channel: any Channel, methods: MethodTable, calls: RunningCalls) throws {
+  private static func configure(_ channel: any Channel, methods: MethodTable, calls: RunningCalls, endsLateCalls: Bool) throws {
     let pipeline = channel.pipeline.syncOperations
     _ = try pipeline.configureHTTP2Pipeline(
       mode: .server, connectionConfiguration: .testServer, streamConfiguration: .testServer
     ) { stream in
       stream.eventLoop.makeCompletedFuture {
-        try stream.pipeline.syncOperations.addHandler(UnaryStreamHandler(methods: methods, calls: calls))
+        let handler = UnaryStreamHandler(methods: methods, calls: calls, endsLateCalls: endsLateCalls)
+        try stream.pipeline.syncOperations.addHandler(handler)
       }
     }
     try pipeline.addHandler(ConnectionFaultHandler())
@@ -49,7 +52,7 @@ final class UnaryServer: Sendable {
   /// Closes the listener and every connection, in the middle of whatever they carry, and returns when they are gone and
   /// the work of every call, which is cancelled, has ended.
   func kill() async {
-    try? await listener.close().get()
+    await listener.hangUp()
     await connections.close()
     await calls.wait()
   }

@@ -15,15 +15,17 @@ final class UnaryStreamHandler: ChannelInboundHandler {
 
   private let methods: MethodTable
   private let calls: RunningCalls
+  private let endsLateCalls: Bool
   private var request = UnaryRequest()
   private var context: ChannelHandlerContext?
   private var work: Task<Void, Never>?
   private var timer: Scheduled<Void>?
   private var isLate = false
 
-  init(methods: MethodTable, calls: RunningCalls) {
+  init(methods: MethodTable, calls: RunningCalls, endsLateCalls: Bool) {
     self.methods = methods
     self.calls = calls
+    self.endsLateCalls = endsLateCalls
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -54,7 +56,7 @@ final class UnaryStreamHandler: ChannelInboundHandler {
   private func take(_ step: UnaryRequest.Step?, clientIsDone: Bool, _ context: ChannelHandlerContext) {
     switch step {
     case nil, .opened(timeout: nil): break
-    case .opened(let timeout?): startTimer(timeout, context)
+    case .opened(let timeout?): if endsLateCalls { startTimer(timeout, context) }
     case .complete(let path, let message): begin(path, message, context)
     case .refused(let status):
       send(.failure(status), context)

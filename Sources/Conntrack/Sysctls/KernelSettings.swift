@@ -39,6 +39,14 @@ public struct KernelSettings: Sendable {
   /// Whether conntrack takes only resets outside of a TCP window for INVALID, whoever set it so.
   public var isConntrackLiberal: Bool { (read(KernelSettingPlan.liberalPath) ?? 0) != 0 }
 
+  /// Whether conntrack lets a segment that comes late pass, with its translation, instead of calling it INVALID: since Linux 6.1
+  /// (6e250dcbff1d). Such segments are what made upstream drop INVALID ones (kubernetes/kubernetes#74839).
+  public var takesDelayedSegments: Bool {
+    guard let release = text("proc/sys/kernel/osrelease") else { return false }
+    let numbers = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+    return numbers.lexicographicallyPrecedes([6, 1]) == false
+  }
+
   /// "0-3,8" is five; what cannot be read counts for nothing, but there is one at least.
   package static func count(_ list: String) -> Int {
     let counts = list.split(separator: ",").map { range -> Int in

@@ -36,9 +36,10 @@ struct BackendLoading: Sendable {
   func proxy(_ loader: PluginLoader? = nil, nodeAddresses: [IPAddress]) async throws(PluginRefusal) -> PluginSelection {
     let selector = PluginSelector(loader: loader ?? self.loader(), locator: locator)
     let choice = PluginChoice(settings.proxyMode)
-    let isLiberal = KernelSettings().isConntrackLiberal
+    let kernel = KernelSettings()
+    let (isLiberal, takesDelayed) = (kernel.isConntrackLiberal, kernel.takesDelayedSegments)
     func pairs(_ mode: String) -> [String: String] {
-      settings.running(mode).proxyPairs(nodeAddresses: nodeAddresses, isConntrackLiberal: isLiberal)
+      settings.running(mode).proxyPairs(nodeAddresses: nodeAddresses, isConntrackLiberal: isLiberal, takesDelayedSegments: takesDelayed)
     }
     let expected = settings.expectedProxyMode
     var selection = try await selector.select(.proxy, choice, configuration: pairs(expected))

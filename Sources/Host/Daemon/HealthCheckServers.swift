@@ -48,25 +48,33 @@ package actor HealthCheckServers {
   /// Opens and closes what the table asks for. A port that is taken is tried again each five seconds.
   package func serve(_ next: HealthCheckTable) {
     let change = next.change(from: table)
+    let isElsewhere = !change.isEmpty || next.checks.contains { Self.families($1) != Self.families(table[$0]) }
     table = next
     for port in change.close {
       for task in (running.removeValue(forKey: port) ?? [:]).values { task.cancel() }
     }
-    let places = change.open.isEmpty ? [] : addresses()
-    for port in change.open {
-      for place in places { running[port, default: [:]][place] = listen(place, port) }
-    }
+    if isElsewhere { addressesChanged() }
   }
 
   /// The node has other addresses: listeners follow where node ports answer, and those that stay are not disturbed.
-  func addressesChanged() {
-    let places = Set(addresses())
-    for port in table.checks.keys {
+  package func addressesChanged() {
+    let checks = table.checks
+    if checks.isEmpty { return }
+    let all = addresses()
+    for (port, check) in checks {
+      let places = Self.places(check, among: all)
       var tasks = running[port] ?? [:]
       for place in Set(tasks.keys).subtracting(places) { tasks.removeValue(forKey: place)?.cancel() }
       for place in places.subtracting(tasks.keys) { tasks[place] = listen(place, port) }
       running[port] = tasks
     }
+  }
+
+  private static func families(_ check: HealthCheck?) -> Set<IPFamily> { Set(check.map { Array($0.localEndpoints.keys) } ?? []) }
+
+  /// In the families of the Service, as kube-proxy's (kubernetes/kubernetes#137370): a node may have no other to listen in.
+  package static func places(_ check: HealthCheck, among all: [Listening]) -> Set<Listening> {
+    Set(all.filter { check.localEndpoints[$0.family] != nil })
   }
 
   package func stop() { serve(HealthCheckTable()) }

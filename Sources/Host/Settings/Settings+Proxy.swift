@@ -51,7 +51,10 @@ extension Settings {
   /// - Parameters:
   ///   - addresses: the node's own, the primary one of each family first.
   ///   - isConntrackLiberal: what the kernel is set to, whoever did it: then nothing is dropped as INVALID, as upstream.
-  package func proxyPairs(nodeAddresses addresses: [IPAddress], isConntrackLiberal: Bool = false) -> [String: String] {
+  ///   - takesDelayedSegments: what the kernel does by itself, see `KernelSettings.takesDelayedSegments`.
+  package func proxyPairs(
+    nodeAddresses addresses: [IPAddress], isConntrackLiberal: Bool = false, takesDelayedSegments: Bool = false
+  ) -> [String: String] {
     var pairs: [String: String] = [:]
     func networks(_ key: String, _ list: [CIDR]) {
       if !list.isEmpty { pairs[key] = list.map { "\($0)" }.joined(separator: ",") }
@@ -69,7 +72,10 @@ extension Settings {
     networks("nodeport-cidrs", nodePorts(addresses).networks)
     networks("service-cidrs", serviceRanges)
     if let masqueradeBit { pairs["masquerade-bit"] = String(masqueradeBit) }
-    if proxy.conntrack.tcpBeLiberal || isConntrackLiberal { pairs["drop-invalid"] = "false" }
+    // Dropping what is INVALID breaks asymmetric routes (kubernetes/kubernetes#94861) and costs each forwarded packet a look, so
+    // kube-proxy's nftables mode never does (#122663), and leaves kernels before 6.1 with resets.
+    let isSpared = proxyModeName == "nftables" && takesDelayedSegments
+    if proxy.conntrack.tcpBeLiberal || isConntrackLiberal || isSpared { pairs["drop-invalid"] = "false" }
     if servesLocalhostNodePorts { pairs["localhost-nodeports"] = "true" }
     if proxyModeName == "ipvs" { pairs.merge(ipvsPairs) { $1 } }
     return pairs

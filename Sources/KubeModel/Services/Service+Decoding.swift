@@ -31,7 +31,7 @@ extension ServiceSpec {
     loadBalancerIP = r.optionalAddress("loadBalancerIP")
     loadBalancerClass = r.name("loadBalancerClass", .qualifiedName)
     loadBalancerSourceRanges = r.values("loadBalancerSourceRanges", "an address range such as 10.0.0.0/8") { text in
-      CIDR(String(text.drop { $0 == " " }.prefix { $0 != " " }))
+      CIDR(text.trimmed)
     }
     allocateLoadBalancerNodePorts = r.bool("allocateLoadBalancerNodePorts", default: true)
     healthCheckNodePort = r.optionalPort("healthCheckNodePort")

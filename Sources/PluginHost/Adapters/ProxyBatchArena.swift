@@ -16,13 +16,20 @@ package struct ProxyBatchArena: ~Copyable {
   private let generation: UInt64
 
   package init(_ batch: ProxyBatch) {
+    var count = (frontends: 0, endpoints: 0, sourceRanges: 0, characters: 0)
+    for index in batch.upserts.indices {
+      count.frontends += batch.upserts[index].frontends.count
+      count.endpoints += batch.upserts[index].endpoints.count
+      count.sourceRanges += batch.upserts[index].sourceRanges.count
+      count.characters += batch.upserts[index].key.utf8.count
+    }
+    for key in batch.removals { count.characters += key.utf8.count }
     services = .allocate(capacity: batch.upserts.count)
-    frontends = .allocate(capacity: batch.upserts.reduce(0) { $0 + $1.frontends.count })
-    endpoints = .allocate(capacity: batch.upserts.reduce(0) { $0 + $1.endpoints.count })
-    sourceRanges = .allocate(capacity: batch.upserts.reduce(0) { $0 + $1.sourceRanges.count })
+    frontends = .allocate(capacity: count.frontends)
+    endpoints = .allocate(capacity: count.endpoints)
+    sourceRanges = .allocate(capacity: count.sourceRanges)
     removals = .allocate(capacity: batch.removals.count)
-    text = .allocate(
-      capacity: batch.upserts.reduce(0) { $0 + $1.key.utf8.count } + batch.removals.reduce(0) { $0 + $1.utf8.count })
+    text = .allocate(capacity: count.characters)
     healthCheckPorts = .allocate(capacity: batch.healthCheckPorts?.count ?? 0)
     _ = healthCheckPorts.initialize(from: batch.healthCheckPorts ?? [])
     flags =
@@ -57,13 +64,16 @@ package struct ProxyBatchArena: ~Copyable {
     var (frontend, endpoint, sourceRange, character) = (0, 0, 0, 0)
     func keep(_ string: String) -> swl_string_t {
       let start = character
-      for byte in string.utf8 {
-        text[character] = CChar(bitPattern: byte)
-        character += 1
+      let place = UnsafeMutableRawBufferPointer(text)
+      var string = string
+      string.withUTF8 { bytes in
+        UnsafeMutableRawBufferPointer(rebasing: place[start..<start + bytes.count]).copyMemory(from: UnsafeRawBufferPointer(bytes))
+        character += bytes.count
       }
       return swl_string_t(data: text.baseAddress.map { UnsafePointer($0 + start) }, length: UInt64(character - start))
     }
-    for (index, port) in batch.upserts.enumerated() {
+    for index in batch.upserts.indices {
+      let port = batch.upserts[index]
       let (firstFrontend, firstEndpoint, firstRange) = (frontend, endpoint, sourceRange)
       for value in port.frontends {
         (frontends.baseAddress.unsafelyUnwrapped + frontend).initialize(to: swl_proxy_frontend_t(value, family: port.family))

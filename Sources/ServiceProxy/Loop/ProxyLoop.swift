@@ -330,8 +330,8 @@ public actor ProxyLoop {
       return
     }
     let taken = owed.take(changes, failures: status.failures)
-    await flows?.committed(taken.changes, isFullLoad: false)
-    if !taken.unknown.isEmpty { await flows?.committed(taken.unknown, isFullLoad: true) }
+    // All in one: a front end may have gone from a port whose past is known to one whose is not.
+    await flows?.committed(taken.changes + taken.unknown, isFullLoad: !taken.unknown.isEmpty)
   }
 
   private func commit(_ batch: ProxyBatch) async throws(ProxyBackendError) {

@@ -13,27 +13,37 @@ struct EndpointCandidate {
     var description: String { address.family == .v6 ? "[\(address)]:\(port)" : "\(address):\(port)" }
   }
 
-  /// What only explanations tell.
+  /// What few have, or only explanations tell: an object of its own, so that the many others are plain values.
   final class Details: Sendable {
+    let zoneHints: [String]
+    let nodeHints: [String]
+    /// Where and what it is; `nil` unless an explanation asks.
     let nodeName: String?
     let zone: String?
     /// The pod behind it, "namespace/name".
     let pod: String?
 
-    init(nodeName: String?, zone: String?, pod: String?) {
+    init(zoneHints: [String], nodeHints: [String], nodeName: String? = nil, zone: String? = nil, pod: String? = nil) {
+      self.zoneHints = zoneHints
+      self.nodeHints = nodeHints
       self.nodeName = nodeName
       self.zone = zone
       self.pod = pod
     }
 
-    convenience init(_ endpoint: Endpoint) {
+    convenience init(_ endpoint: Endpoint, isExplained: Bool) {
       let pod = endpoint.targetRef.flatMap { $0.kind == "Pod" ? "\($0.namespace)/\($0.name)" : nil }
-      self.init(nodeName: endpoint.nodeName, zone: endpoint.zone, pod: pod)
+      self.init(
+        zoneHints: endpoint.hints.forZones, nodeHints: endpoint.hints.forNodes, nodeName: isExplained ? endpoint.nodeName : nil,
+        zone: isExplained ? endpoint.zone : nil, pod: isExplained ? pod : nil)
     }
 
     func merged(with other: Details) -> Details {
       func first(_ left: String?, _ right: String?) -> String? { [left, right].compactMap { $0 }.min() }
-      return Details(nodeName: first(nodeName, other.nodeName), zone: first(zone, other.zone), pod: first(pod, other.pod))
+      return Details(
+        zoneHints: zoneHints + other.zoneHints.filter { !zoneHints.contains($0) },
+        nodeHints: nodeHints + other.nodeHints.filter { !nodeHints.contains($0) }, nodeName: first(nodeName, other.nodeName),
+        zone: first(zone, other.zone), pod: first(pod, other.pod))
     }
   }
 
@@ -42,24 +52,28 @@ struct EndpointCandidate {
   var isReady: Bool
   var isServing: Bool
   var isTerminating: Bool
-  var zoneHints: [String]
-  var nodeHints: [String]
-  /// `nil`: nobody asked.
+  /// `nil`: no hints, and no explanation asked for.
   var details: Details?
+
+  var zoneHints: [String] { details?.zoneHints ?? [] }
+  var nodeHints: [String] { details?.nodeHints ?? [] }
 
   /// Serves as long as nothing is ready (KEP-1672).
   var isFallback: Bool { isServing && isTerminating }
 
-  init(_ endpoint: Endpoint, at place: Place, publishesNotReady: Bool, node: NodeView, detailed: Bool) {
+  /// - Parameter index: of the endpoint, which is large to copy.
+  init(
+    _ slice: Shared<EndpointSlice>, _ index: Int, at place: Place, publishesNotReady: Bool, node: NodeView, detailed: Bool
+  ) {
     self.place = place
-    onNode = node.runs(endpoint.nodeName)
-    isReady = endpoint.conditions.isReady || publishesNotReady
+    onNode = node.runs(slice.value.endpoints[index].nodeName)
+    let conditions = slice.value.endpoints[index].conditions
+    isReady = conditions.isReady || publishesNotReady
     // The API says of 1.34 and later that nothing said means true.
-    isServing = endpoint.conditions.serving ?? true
-    isTerminating = endpoint.conditions.isTerminating
-    zoneHints = endpoint.hints.forZones
-    nodeHints = endpoint.hints.forNodes
-    if detailed { details = Details(endpoint) }
+    isServing = conditions.serving ?? true
+    isTerminating = conditions.isTerminating
+    let isHinted = !slice.value.endpoints[index].hints.forZones.isEmpty || !slice.value.endpoints[index].hints.forNodes.isEmpty
+    details = detailed || isHinted ? Details(slice.value.endpoints[index], isExplained: detailed) : nil
   }
 
   /// An endpoint may stand in two slices while it moves between them, and a new pod may have got the address of one that
@@ -71,9 +85,7 @@ struct EndpointCandidate {
     merged.onNode = onNode || other.onNode
     merged.isReady = isReady || other.isReady
     merged.isServing = isServing || other.isServing
-    merged.zoneHints += other.zoneHints.filter { !zoneHints.contains($0) }
-    merged.nodeHints += other.nodeHints.filter { !nodeHints.contains($0) }
-    if let details, let others = other.details { merged.details = details.merged(with: others) }
+    merged.details = other.details.map { details?.merged(with: $0) ?? $0 } ?? details
     return merged
   }
 
@@ -90,14 +102,12 @@ struct EndpointCandidate {
       guard let family = shared.value.addressType.family,
         let target = shared.value.ports.first(where: { $0.protocol == port.protocol && $0.name == port.name })?.port, target != 0
       else { continue }
-      // By their places: an endpoint is large to copy.
       for index in shared.value.endpoints.indices {
         // Upstream consumers use the first address only; the others of a slice are for the same backend.
         guard let address = shared.value.endpoints[index].addresses.first, SliceCheck.isUsable(address, family) else { continue }
         candidates.append(
           EndpointCandidate(
-            shared.value.endpoints[index], at: Place(address: address, port: target), publishesNotReady: publishesNotReady, node: node,
-            detailed: detailed))
+            shared, index, at: Place(address: address, port: target), publishesNotReady: publishesNotReady, node: node, detailed: detailed))
       }
     }
     return inOrder(candidates)
@@ -105,7 +115,7 @@ struct EndpointCandidate {
 
   private static func inOrder(_ candidates: [EndpointCandidate]) -> [EndpointCandidate] {
     // As controllers write most slices, or there is nothing to sort.
-    if zip(candidates, candidates.dropFirst()).allSatisfy({ $0.place < $1.place }) { return candidates }
+    if candidates.indices.dropFirst().allSatisfy({ candidates[$0 - 1].place < candidates[$0].place }) { return candidates }
     var merged: [EndpointCandidate] = []
     merged.reserveCapacity(candidates.count)
     for candidate in candidates.sorted(by: { $0.place < $1.place }) {

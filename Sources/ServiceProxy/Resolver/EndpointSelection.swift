@@ -53,10 +53,12 @@ struct EndpointSelection {
     var endpoints: [ResolvedServicePort.Endpoint] = []
     endpoints.reserveCapacity(candidates.count)
     for candidate in candidates {
-      let endpoint = ResolvedServicePort.Endpoint(
-        address: candidate.place.address, port: candidate.place.port, servesCluster: usesCluster && servesCluster(candidate),
-        servesLocal: usesLocal && servesLocal(candidate), onNode: candidate.onNode)
-      if endpoint.servesCluster || endpoint.servesLocal { endpoints.append(endpoint) }
+      let answers = (cluster: usesCluster && servesCluster(candidate), local: usesLocal && servesLocal(candidate))
+      guard answers.cluster || answers.local else { continue }
+      endpoints.append(
+        ResolvedServicePort.Endpoint(
+          address: candidate.place.address, port: candidate.place.port, servesCluster: answers.cluster, servesLocal: answers.local,
+          onNode: candidate.onNode))
     }
     return endpoints
   }

@@ -1,15 +1,22 @@
 /// Who holds which front end, a node's scarce good, and who waits for one.
 ///
 /// A service port holds its cluster address or nothing, and of what else it asks for what nobody holds: who contends for an external
-/// address still serves inside the cluster. Among Services the one that ranks first wins, whenever it comes; the loser waits and is
-/// woken when its turn may have come. So what comes out, when all that were woken are settled again, depends on the Services there
-/// are and not on their history.
+/// address still serves inside the cluster. A cluster address goes before whatever else names it, lest an external address takes
+/// another Service, such as DNS, away from the whole cluster; then the Service that ranks first wins, whenever it comes. The loser
+/// waits and is woken when its turn may have come. So what comes out, when all that were woken are settled again, depends on the
+/// Services there are and not on their history.
 struct FrontendClaims: Sendable {
   /// Services go by the place they have in the table.
   private struct Holder: Sendable {
     var service: Int
     /// Key of the service port.
     var port: String
+    var isClusterAddress: Bool
+
+    /// Whether another Service's claim goes before this one.
+    func yields(to claim: Holder, _ precedes: (Int) -> Bool) -> Bool {
+      claim.isClusterAddress == isClusterAddress ? precedes(service) : claim.isClusterAddress
+    }
   }
 
   private var holders: [FrontendKey: Holder] = [:]
@@ -50,6 +57,8 @@ struct FrontendClaims: Sendable {
     // Other endpoints alone, which most changes are of, leave the claims as they are.
     let isUncontended = (robbed.isEmpty || !robbed.contains(service)) && (waitsFor.isEmpty || waitsFor[service] == nil)
     if !isReranked, isUncontended, claimTheSame(held, wanted) { return Outcome(granted: wanted) }
+    // Nor does a Service that is new and meets nobody, as nearly all in a full load, concern another.
+    if held.isEmpty, robbed.isEmpty, waiting.isEmpty, claimFree(wanted, for: service) { return Outcome(granted: wanted) }
     var outcome = Outcome()
     robbed.remove(service)
     stopWaiting(service)
@@ -81,11 +90,32 @@ struct FrontendClaims: Sendable {
     for index in held.indices {
       let (one, other) = (held[index], wanted[index])
       guard one.key == other.key, one.frontends.count == other.frontends.count else { return false }
-      for (left, right) in zip(one.frontends, other.frontends) where left.address != right.address || left.port != right.port {
+      for (left, right) in zip(one.frontends, other.frontends)
+      where left.address != right.address || left.port != right.port || left.kind != right.kind {
         return false
       }
     }
     return true
+  }
+
+  /// Takes what is wanted, or nothing when somebody holds a part of it.
+  private mutating func claimFree(_ wanted: [ResolvedServicePort], for service: Int) -> Bool {
+    for index in wanted.indices {
+      if index > 0, wanted[index - 1].key == wanted[index].key { return giveBack(wanted[..<index], of: service) }
+      for frontend in wanted[index].frontends {
+        let key = FrontendKey(wanted[index], frontend)
+        let claim = Holder(service: service, port: wanted[index].key, isClusterAddress: frontend.kind == .clusterIP)
+        guard let holder = holders.updateValue(claim, forKey: key) else { continue }
+        holders[key] = holder
+        return giveBack(wanted[...index], of: service)
+      }
+    }
+    return true
+  }
+
+  private mutating func giveBack(_ ports: ArraySlice<ResolvedServicePort>, of service: Int) -> Bool {
+    _ = release(Array(ports), of: service)
+    return false
   }
 
   /// Takes back what a Service holds; returns it.
@@ -109,10 +139,11 @@ struct FrontendClaims: Sendable {
     var conflicts: [Conflict] = []
     for frontend in port.frontends {
       let key = FrontendKey(port, frontend)
-      let holder = holders.updateValue(Holder(service: service, port: port.key), forKey: key)
-      if let holder, holder.service == service || !precedes(holder.service) {
+      let isTotal = frontend.kind == .clusterIP
+      let claim = Holder(service: service, port: port.key, isClusterAddress: isTotal)
+      let holder = holders.updateValue(claim, forKey: key)
+      if let holder, holder.service == service || !holder.yields(to: claim, precedes) {
         holders[key] = holder
-        let isTotal = frontend.kind == .clusterIP
         conflicts.append(Conflict(key: key, holder: holder.service, holdingPort: holder.port, isTotal: isTotal))
         guard isTotal else { continue }
         for (key, former) in taken.reversed() { holders[key] = former }

@@ -26,12 +26,13 @@ public struct ServiceResolver: Sendable {
   }
 
   public func resolve(_ service: Service, slices: some Sequence<EndpointSlice>) -> Resolution {
-    resolve(Shared(service), slices: slices.map { Shared($0) })
+    resolve(Shared(service), named: service.metadata.namespacedName, slices: slices.map { Shared($0) })
   }
 
   /// The same of objects that are kept elsewhere. A full load resolves every Service: nothing is copied or made here that only a
   /// few of them need.
-  func resolve(_ service: Shared<Service>, slices: [Shared<EndpointSlice>]) -> Resolution {
+  /// - Parameter name: "namespace/name", which is kept too.
+  func resolve(_ service: Shared<Service>, named name: String, slices: [Shared<EndpointSlice>]) -> Resolution {
     var resolution = Resolution()
     guard isProxied(service.value) else { return resolution }
     var slices = slices
@@ -49,7 +50,7 @@ public struct ServiceResolver: Sendable {
             reason: "no range is of \(family.rawValue): nobody is served at the balancer's \(family.rawValue) addresses"))
       }
       for port in service.value.spec.ports {
-        if let resolved = resolve(port, of: service, slices: own, frontends: frontends) { resolution.ports.append(resolved) }
+        if let resolved = resolve(port, of: service, name, slices: own, frontends: frontends) { resolution.ports.append(resolved) }
       }
     }
     guard service.value.needsHealthCheck else { return resolution }
@@ -87,10 +88,23 @@ public struct ServiceResolver: Sendable {
   }
 
   /// "namespace/name:port/TCP/4"
-  static func key(of port: ServicePort, _ service: Shared<Service>, _ family: IPFamily) -> String {
-    String(
-      joining: service.value.metadata.namespace, "/", service.value.metadata.name, ":", port.name, "/", port.protocol.description,
-      family == .v4 ? "/4" : "/6")
+  /// - Parameter service: "namespace/name"
+  static func key(of port: ServicePort, _ service: String, _ family: IPFamily) -> String {
+    var key = service
+    // In one allocation.
+    key.reserveCapacity(service.utf8.count + port.name.utf8.count + 8)
+    key += ":"
+    key += port.name
+    key += suffix(port.protocol, family)
+    return key
+  }
+
+  private static func suffix(_ ipProtocol: IPProtocol, _ family: IPFamily) -> String {
+    switch ipProtocol {
+    case .tcp: family == .v4 ? "/TCP/4" : "/TCP/6"
+    case .udp: family == .v4 ? "/UDP/4" : "/UDP/6"
+    case .sctp: family == .v4 ? "/SCTP/4" : "/SCTP/6"
+    }
   }
 
   /// Addresses given in a family the Service is not served in. As upstream they are not programmed; here that is said.
@@ -109,7 +123,7 @@ public struct ServiceResolver: Sendable {
   }
 
   private func resolve(
-    _ port: ServicePort, of service: Shared<Service>, slices: [Shared<EndpointSlice>], frontends: ServiceFrontends
+    _ port: ServicePort, of service: Shared<Service>, _ name: String, slices: [Shared<EndpointSlice>], frontends: ServiceFrontends
   ) -> ResolvedServicePort? {
     let selection = EndpointSelection(port: port, of: service, slices: slices, node: node)
     let own = frontends.frontends(of: port, of: service, hasEndpoints: selection.hasEndpoints)
@@ -117,7 +131,7 @@ public struct ServiceResolver: Sendable {
     let endpoints = selection.endpoints(for: own)
     let isSticky = service.value.spec.sessionAffinity == .clientIP
     return ResolvedServicePort(
-      key: ServiceResolver.key(of: port, service, frontends.family), family: frontends.family, ipProtocol: port.protocol,
+      key: ServiceResolver.key(of: port, name, frontends.family), family: frontends.family, ipProtocol: port.protocol,
       frontends: own, endpoints: endpoints,
       affinitySeconds: isSticky ? UInt32(clamping: service.value.spec.sessionAffinityTimeoutSeconds) : 0,
       sourceRanges: own.contains(where: \.checksSource) ? frontends.ranges.networks : [],

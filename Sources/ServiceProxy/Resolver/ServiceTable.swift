@@ -8,12 +8,12 @@ public struct ServiceTable: Sendable {
   private var resolver: ServiceResolver
   /// Each has its place as long as something is known of it, so that only its name has to be looked up.
   private var entries: [ServiceEntry] = []
-  /// By "namespace/name" of the Service.
-  private var places: [String: Int] = [:]
+  /// By name of the Service.
+  private var places: [ObjectName: Int] = [:]
   /// Places nobody has.
   private var vacant: [Int] = []
-  /// The Service's place by "namespace/name" of the slice.
-  private var placeOfSlice: [String: Int] = [:]
+  /// The Service's place by name of the slice.
+  private var placeOfSlice: [ObjectName: Int] = [:]
   /// Those marked so, in the order they were touched in.
   private var dirty: [Int] = []
   /// Keys of service ports the next batch carries in any case.
@@ -56,30 +56,31 @@ public struct ServiceTable: Sendable {
   public mutating func apply(_ change: ServiceChange) {
     switch change {
     case .serviceSet(let service):
-      let place = place(named: service.value.metadata.namespacedName)
+      let place = place(named: ObjectName(service.value.metadata))
       if let known = entries[place].service, known.value == service.value { return }
       entries[place].service = service
       touch(place)
     case .serviceRemoved(let name):
-      guard let place = places[name], entries[place].service != nil else { return }
+      guard let place = places[ObjectName(name)], entries[place].service != nil else { return }
       entries[place].service = nil
       touch(place)
     case .sliceSet(let slice):
       replace(slice)
     case .sliceRemoved(let name):
-      if let place = placeOfSlice.removeValue(forKey: name) { removeSlice(name, at: place) }
+      if let place = placeOfSlice.removeValue(forKey: ObjectName(name)) { removeSlice(name, at: place) }
     }
   }
 
-  private mutating func place(named name: String) -> Int {
+  private mutating func place(named name: ObjectName) -> Int {
     if let place = places[name] { return place }
+    let entry = ServiceEntry(name: ObjectMeta.namespacedName(name.namespace, name.name))
     let place: Int
     if let free = vacant.popLast() {
-      entries[free] = ServiceEntry(name: name)
+      entries[free] = entry
       place = free
     } else {
       place = entries.count
-      entries.append(ServiceEntry(name: name))
+      entries.append(entry)
     }
     places[name] = place
     return place
@@ -92,13 +93,17 @@ public struct ServiceTable: Sendable {
   }
 
   private mutating func replace(_ slice: Shared<EndpointSlice>) {
-    let name = slice.value.metadata.namespacedName
-    guard let service = slice.value.serviceName else {
-      if let previous = placeOfSlice.removeValue(forKey: name) { removeSlice(name, at: previous) }
+    let name = ObjectName(slice.value.metadata)
+    // As upstream: the controller marks the slices of a headless Service, and no proxy uses what bears the mark.
+    let isHeadless = slice.value.metadata.labels["service.kubernetes.io/headless"] != nil
+    guard let service = slice.value.serviceName, !isHeadless else {
+      if let previous = placeOfSlice.removeValue(forKey: name) { removeSlice(slice.value.metadata.namespacedName, at: previous) }
       return
     }
-    let place = place(named: ObjectMeta.namespacedName(slice.value.metadata.namespace, service))
-    if let previous = placeOfSlice.updateValue(place, forKey: name), previous != place { removeSlice(name, at: previous) }
+    let place = place(named: ObjectName(namespace: name.namespace, name: service))
+    if let previous = placeOfSlice.updateValue(place, forKey: name), previous != place {
+      removeSlice(slice.value.metadata.namespacedName, at: previous)
+    }
     if entries[place].put(slice) { touch(place) }
   }
 
@@ -147,7 +152,7 @@ extension ServiceTable {
     return all
   }
 
-  private func entry(named name: String) -> ServiceEntry? { places[name].map { entries[$0] } }
+  private func entry(named name: String) -> ServiceEntry? { places[ObjectName(name)].map { entries[$0] } }
 
   private func issues(of entry: ServiceEntry) -> [ServiceIssue] {
     entry.issues + [healthChecks.issue(of: entry.name)].compactMap { $0 }
@@ -190,7 +195,7 @@ extension ServiceTable {
 
   /// The key of a service port starts with its Service: "namespace/name:".
   private func programmed(_ key: String) -> ResolvedServicePort? {
-    key.firstIndex(of: ":").flatMap { places[String(key[..<$0])] }.flatMap { entries[$0].programmed.first { $0.key == key } }
+    key.firstIndex(of: ":").flatMap { places[ObjectName(key[..<$0])] }.flatMap { entries[$0].programmed.first { $0.key == key } }
   }
 
   /// Resolves what was touched, ahead of a full load, which carries everything and does not say what is new.
@@ -198,6 +203,9 @@ extension ServiceTable {
   public mutating func takeChanges() -> [CommittedChange] {
     var changes: [CommittedChange] = []
     for (place, previous) in settleAll() {
+      // Nearly all are of TCP alone.
+      let isConcerned = previous.contains { $0.ipProtocol != .tcp } || entries[place].programmed.contains { $0.ipProtocol != .tcp }
+      guard isConcerned else { continue }
       ResolvedServicePort.difference(from: previous, to: entries[place].programmed) { before, after in
         guard let port = after ?? before, port.ipProtocol != .tcp else { return }
         changes.append(CommittedChange(key: port.key, previous: before, current: after))
@@ -281,7 +289,9 @@ extension ServiceTable {
     if resolution.ports.count > 1 { resolution.ports.sort { $0.key < $1.key } }
     let outcome = claim(resolution.ports, at: place, rank, held: previous, isReranked: wasRankedOtherwise)
     if healthChecks.set(resolution.healthCheck, of: rank) { isHealthCheckMoved = true }
-    note(resolution.issues + outcome.conflicts.map { issue($0, at: place) }, at: place)
+    if !resolution.issues.isEmpty || !outcome.conflicts.isEmpty || !entries[place].issues.isEmpty {
+      note(resolution.issues + outcome.conflicts.map { issue($0, at: place) }, at: place)
+    }
     entries[place].programmed = outcome.granted
     entries[place].settled = .init(created: rank.created)
     if entries[place].isEmpty { vacate(place) }
@@ -290,7 +300,7 @@ extension ServiceTable {
 
   private func resolution(at place: Int) -> ServiceResolver.Resolution {
     guard let service = entries[place].service else { return .init() }
-    return resolver.resolve(service, slices: entries[place].slices)
+    return resolver.resolve(service, named: entries[place].name, slices: entries[place].slices)
   }
 
   /// A function of its own, so that nobody else holds the entries when one is changed.
@@ -312,13 +322,12 @@ extension ServiceTable {
   }
 
   private mutating func note(_ issues: [ServiceIssue], at place: Int) {
-    if issues.isEmpty, entries[place].issues.isEmpty { return }
     entries[place].issues = issues
     if issues.isEmpty { troubled.remove(place) } else { troubled.insert(place) }
   }
 
   private mutating func vacate(_ place: Int) {
-    places[entries[place].name] = nil
+    places[ObjectName(entries[place].name)] = nil
     entries[place] = ServiceEntry(name: "")
     vacant.append(place)
   }

@@ -51,7 +51,7 @@ struct SourceRanges {
         return
       }
       guard service.value.spec.type == .loadBalancer, let text = service.value.metadata.annotations[SourceRanges.annotation] else { return }
-      let words = text.split(separator: ",", omittingEmptySubsequences: true).map(SourceRanges.trimmed).filter { !$0.isEmpty }
+      let words = text.split(separator: ",", omittingEmptySubsequences: true).map(\.trimmed).filter { !$0.isEmpty }
       isGiven = !words.isEmpty
       for word in words {
         if let network = CIDR(word) {
@@ -64,9 +64,5 @@ struct SourceRanges {
         }
       }
     }
-  }
-
-  private static func trimmed(_ text: Substring) -> String {
-    String(text.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
   }
 }

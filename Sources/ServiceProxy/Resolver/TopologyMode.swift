@@ -15,7 +15,7 @@ struct TopologyMode {
 
   init(_ candidates: [EndpointCandidate], wish: TrafficDistribution?, node: NodeView) {
     self.init(preference: .none, ignored: [])
-    if wish == nil, candidates.allSatisfy({ $0.nodeHints.isEmpty && $0.zoneHints.isEmpty }) { return }
+    if wish == nil, candidates.allSatisfy({ $0.details == nil || $0.nodeHints.isEmpty && $0.zoneHints.isEmpty }) { return }
     let ready = candidates.filter(\.isReady)
     guard !ready.isEmpty else { return }
     if ready.allSatisfy({ $0.nodeHints.isEmpty && $0.zoneHints.isEmpty }) {

@@ -16,7 +16,7 @@ enum Reply: Sendable, Equatable {
 
 enum HTTP {
   /// Blocks; for a thread that may. `address` is an IPv4 or IPv6 address.
-  static func get(_ address: String, _ port: UInt16, patience seconds: Int = 5) -> Reply {
+  static func get(_ address: String, _ port: UInt16, patience seconds: Int = 20) -> Reply {
     let isSix = address.contains(":")
     let descriptor = socket(isSix ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { return .failed("socket: \(words(errno))") }

@@ -52,12 +52,13 @@ final class Machine: Sendable {
   // MARK: containerd
 
   func startContainerd() async throws {
-    try await Tool.must(["\(Machine.package)/Scripts/containerd", "start", containerdDirectory], in: node, within: .seconds(120))
+    try await Tool.must(["\(Machine.package)/Scripts/containerd", "start", containerdDirectory], in: node, within: .seconds(240))
   }
 
   /// The daemon only; containers go on.
   func stopContainerd() async throws {
-    try await Tool.must(["\(Machine.package)/Scripts/containerd", "stop", "--daemon-only", containerdDirectory], in: node)
+    try await Tool.must(
+      ["\(Machine.package)/Scripts/containerd", "stop", "--daemon-only", containerdDirectory], in: node, within: .seconds(180))
   }
 
   func containerdPID() throws -> pid_t {
@@ -158,7 +159,7 @@ final class Machine: Sendable {
       let command = TestFiles.read("/proc/\(process)/cmdline") ?? ""
       if command.contains("swiftlet\0run\0"), command.contains("\(path)/") { kill(process, SIGKILL) }
     }
-    _ = try? await Tool.run(["\(package)/Scripts/containerd", "stop", "--purge", "\(path)/c"])
+    _ = try? await Tool.run(["\(package)/Scripts/containerd", "stop", "--purge", "\(path)/c"], within: .seconds(600))
     _ = try? await Tool.run(["rm", "-rf", "--one-file-system", path])
     for number in 1...99 { Cgroups.removeEmpty("swiftlet-test-\(owner)-\(number)") }
   }

@@ -168,9 +168,22 @@ final class Node: Sendable {
   // MARK: Connections
 
   /// One page, from the node itself or from `outside`.
-  func get(_ address: String, _ port: UInt16, from namespace: NetworkNamespace? = nil, patience: Int = 5) async throws -> Reply {
+  func get(_ address: String, _ port: UInt16, from namespace: NetworkNamespace? = nil, patience: Int = 20) async throws -> Reply {
+    try await timedGet(address, port, from: namespace, patience: patience).reply
+  }
+
+  /// With how long it took, the start of its thread not counted.
+  func timedGet(
+    _ address: String, _ port: UInt16, from namespace: NetworkNamespace? = nil, patience: Int = 20
+  ) async throws -> (reply: Reply, time: Duration) {
     let place = namespace ?? machine.node
-    return try await Threads.run { try place.run { HTTP.get(address, port, patience: patience) } }
+    return try await Threads.run {
+      try place.run {
+        let start = ContinuousClock.now
+        let reply = HTTP.get(address, port, patience: patience)
+        return (reply: reply, time: ContinuousClock.now - start)
+      }
+    }
   }
 
   /// Fetches until each of the names has answered; any failed connection is an error.

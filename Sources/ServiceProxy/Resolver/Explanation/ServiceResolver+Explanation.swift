@@ -15,7 +15,7 @@ extension ServiceResolver {
       return service.value.spec.ports.map { port in
         let selection = EndpointSelection(port: port, of: service, slices: own, node: node, detailed: true)
         return ServicePortExplanation(
-          key: ServiceResolver.key(of: port, service, family), family: family,
+          key: ServiceResolver.key(of: port, service.value.metadata.namespacedName, family), family: family,
           endpoints: selection.candidates.map { explanation(of: $0, in: selection) } + refused(port, own),
           topology: topology(selection.topology),
           frontends: frontends.frontends(of: port, of: service, hasEndpoints: selection.hasEndpoints).map { frontend in
@@ -90,14 +90,15 @@ extension ServiceResolver {
   private func refused(_ port: ServicePort, _ slices: [Shared<EndpointSlice>]) -> [EndpointExplanation] {
     var seen: Set<IPAddress> = []
     var refused: [EndpointExplanation] = []
-    for slice in slices.map(\.value) {
+    for shared in slices {
+      let slice = shared.value
       guard let target = slice.ports.first(where: { $0.name == port.name && $0.protocol == port.protocol })?.port else { continue }
-      for endpoint in slice.endpoints {
+      for (index, endpoint) in slice.endpoints.enumerated() {
         guard let address = endpoint.addresses.first, let complaint = SliceCheck.complaint(about: address, in: slice.addressType),
           seen.insert(address).inserted
         else { continue }
         let candidate = EndpointCandidate(
-          endpoint, at: .init(address: address, port: target), publishesNotReady: false, node: node, detailed: true)
+          shared, index, at: .init(address: address, port: target), publishesNotReady: false, node: node, detailed: true)
         refused.append(
           EndpointExplanation(
             address: address, port: target, nodeName: endpoint.nodeName, zone: endpoint.zone, pod: candidate.details?.pod,
