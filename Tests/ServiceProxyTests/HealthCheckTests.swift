@@ -104,6 +104,20 @@ import Testing
     #expect(table.healthChecks[32003]?.localEndpoints == [.v4: 0])
   }
 
+  /// What a balancer asks would be answered by pods, and a node without endpoints would look healthy.
+  @Test func aPortThatIsANodePortIsToldUntilItIsNone() {
+    func nodePort(_ number: UInt16) -> Service {
+      service("open", ["10.96.0.9"], ports: [ServicePort(port: 80, nodePort: number)]) { $0.type = .nodePort }
+    }
+    var table = loaded(balanced("a", 1, port: 32000), nodePort(32000))
+    let words = "port 32000 is a node port of Service default/open, whose endpoints answer there instead"
+    #expect(table.issues().mapValues { $0.map(\.description) } == ["default/a": ["spec.healthCheckNodePort: \(words)"]])
+    #expect(table.report(of: "default/a")?.issues.count == 1)
+    table.apply(.service(nodePort(32001)))
+    _ = table.takeBatch(generation: 2)
+    #expect(table.issues().isEmpty)
+  }
+
   @Test func theOlderOfTwoHasThePortAndTheOtherIsToldAndFollows() {
     for order in [[1, 2], [2, 1]] {
       var table = ServiceTable(resolver: resolver)

@@ -19,6 +19,9 @@ public struct HealthCheckTable: Sendable, Equatable {
 
   public subscript(port: UInt16) -> HealthCheck? { claims[port]?.first?.check }
 
+  /// Of each Service that asks for one, by "namespace/name".
+  var wanted: [String: UInt16] { ports }
+
   /// What one Service wants now; `nil`: nothing.
   /// - Returns: whether it wants another port than before.
   mutating func set(_ check: HealthCheck?, of rank: ServiceRank) -> Bool {

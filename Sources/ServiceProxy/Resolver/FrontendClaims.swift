@@ -28,6 +28,9 @@ struct FrontendClaims: Sendable {
   /// So many front ends more will be held.
   mutating func reserve(_ count: Int) { holders.reserveCapacity(holders.count + count) }
 
+  /// The Service that holds it.
+  func holder(of key: FrontendKey) -> Int? { holders.isEmpty ? nil : holders[key]?.service }
+
   /// Why a port did not get a front end.
   struct Conflict {
     var key: FrontendKey

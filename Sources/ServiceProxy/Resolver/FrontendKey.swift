@@ -15,6 +15,13 @@ struct FrontendKey: Hashable, Sendable, CustomStringConvertible {
     self.port = frontend.port
   }
 
+  init(nodePort port: UInt16, _ ipProtocol: IPProtocol, _ family: IPFamily) {
+    self.family = family
+    self.ipProtocol = ipProtocol
+    address = nil
+    self.port = port
+  }
+
   /// A full load hashes tens of thousands, so in two words and not in a call for each field.
   func hash(into hasher: inout Hasher) {
     let rest = UInt64(port) | UInt64(ipProtocol.rawValue) << 16 | (family == .v4 ? 0 : 1) << 24 | (address == nil ? 1 : 0) << 25

@@ -146,7 +146,7 @@ extension ServiceTable {
   public func issues() -> [String: [ServiceIssue]] {
     var all: [String: [ServiceIssue]] = [:]
     for place in troubled { all[entries[place].name] = entries[place].issues }
-    for name in healthChecks.losers {
+    for name in healthChecks.losers + healthChecks.wanted.keys.filter({ nodePortIssue(of: $0) != nil }) {
       if let entry = entry(named: name) { all[name] = issues(of: entry) }
     }
     return all
@@ -155,7 +155,18 @@ extension ServiceTable {
   private func entry(named name: String) -> ServiceEntry? { places[ObjectName(name)].map { entries[$0] } }
 
   private func issues(of entry: ServiceEntry) -> [ServiceIssue] {
-    entry.issues + [healthChecks.issue(of: entry.name)].compactMap { $0 }
+    entry.issues + [healthChecks.issue(of: entry.name), nodePortIssue(of: entry.name)].compactMap { $0 }
+  }
+
+  /// A node port's rules come before whoever listens. An API server gives both numbers out of one range.
+  private func nodePortIssue(of name: String) -> ServiceIssue? {
+    guard let port = healthChecks.wanted[name] else { return nil }
+    let holders = IPFamily.allCases.compactMap { claims.holder(of: FrontendKey(nodePort: port, .tcp, $0)) }
+    return holders.first.map { holder in
+      ServiceIssue(
+        fieldPath: "spec.healthCheckNodePort",
+        reason: "port \(port) is a node port of Service \(entries[holder].name), whose endpoints answer there instead")
+    }
   }
 }
 
