@@ -54,10 +54,14 @@ package struct ToolFailure: Error, Equatable, Sendable {
     if status == 4 || says("xtables lock") { return ToolFailure(.transient, message, errno: EAGAIN) }
     let passing = [
       "Resource temporarily unavailable", "Device or resource busy", "Cannot allocate memory", "No buffer space", "Interrupted system call",
+      // ENOMEM as libiptc calls it.
+      "Memory allocation problem",
     ]
     if passing.contains(where: says) { return ToolFailure(.transient, message) }
     let missing = [
-      "can't initialize", "Failed to initialize nft", "Address family not supported", "Protocol not supported",
+      // Of iptables, and of iptables-legacy-restore.
+      "can't initialize", "unable to initialize table", "Failed to initialize nft", "Address family not supported",
+      "Protocol not supported",
       "Could not fetch rule set generation id: Invalid argument",
     ]
     if missing.contains(where: says) { return ToolFailure(.unsupported, message) }

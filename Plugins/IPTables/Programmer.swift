@@ -35,15 +35,15 @@ package final class Programmer {
   /// - Parameter keepsLoopbackGuard: asked before anything is changed: whether the rules that guard loopback stay though nothing here
   ///   needs them.
   package func beginLoad(keepsLoopbackGuard: (KernelRules) -> Bool = { _ in false }) throws(ToolFailure) {
-    let wasLoaded = isLoaded
     isLoaded = false
     isLoading = false
     pending = []
     let found = try read()
     state.beginLoad(found, keepsLoopbackGuard: keepsLoopbackGuard(found))
     var edits = state.edits(state.layout.fixed.keys + Layout.shared, removing: false)
-    // On a node without our rules nothing leads to ours until all are there.
-    if wasLoaded || !state.kernel.jumps.isEmpty { edits += state.jumpEdits() }
+    // On a node without our rules, or after a flush, nothing leads to ours until all are there: who comes meanwhile tries again, and
+    // would be refused by rules that miss the others.
+    if !state.kernel.jumps.isEmpty { edits += state.jumpEdits() }
     try run(edits)
     isSuspect = false
     isLoading = true
@@ -70,9 +70,9 @@ package final class Programmer {
   }
 
   private func applyPending(_ failed: (Change, BackendFault) -> Void) throws(ToolFailure) {
-    let changes = pending
+    // When it fails the host may tell of the last batch alone once more.
+    try applyNow(pending, failed)
     pending = []
-    try applyNow(changes, failed)
   }
 
   private func applyNow(_ changes: [Change], _ failed: (Change, BackendFault) -> Void) throws(ToolFailure) {

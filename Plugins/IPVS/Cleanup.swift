@@ -78,8 +78,8 @@ private struct Findings {
     addresses = try route.addresses()
     hasInterface = try route.index(of: DummyInterface.name) != nil
     ipvs = try Self.orNil { () throws(BackendFault) in try LinuxKernel.ipvsConnection() }
-    // A kernel without sets has none of ours.
-    sets = (try? SetSession().names().filter { $0.hasPrefix(SetKind.namePrefix) }.sorted()) ?? []
+    let names = try Self.orNil { () throws(BackendFault) in try SetSession().names() }
+    sets = (names ?? []).filter { $0.hasPrefix(SetKind.namePrefix) }.sorted()
     var elements: Set<SetElement> = []
     let connection = SetConnection(try LinuxKernel.netfilterConnection())
     for set in sets {

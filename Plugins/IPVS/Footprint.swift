@@ -66,10 +66,11 @@ package struct Footprint: Equatable, Sendable {
 
   private mutating func append(server key: ServerKey, _ reals: [RealServer], _ port: ServicePort, _ settings: Settings) {
     if servers.contains(where: { $0.key == key }) { return }
-    servers.append(
-      Server(
-        key: key, shape: ServerShape(scheduler: settings.scheduler, persistence: port.affinity), reals: Self.unique(reals),
-        isGraceful: port.proto == Protocol.tcp))
+    var shape = ServerShape(scheduler: settings.scheduler, persistence: port.affinity)
+    // With persistence a server of a mark keeps the port the client asked for instead of the endpoint's (ip_vs_sched_persist, up to
+    // 6.18 at least), so there clients are told apart by their addresses.
+    if case .mark = key, port.affinity > 0 { shape = .sourceHashing }
+    servers.append(Server(key: key, shape: shape, reals: Self.unique(reals), isGraceful: port.proto == Protocol.tcp))
   }
 
   private static func unique(_ reals: [RealServer]) -> [RealServer] {

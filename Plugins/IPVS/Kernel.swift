@@ -26,6 +26,8 @@ package protocol Kernel: AnyObject {
   func activity(_ servers: Set<ServerKey>) throws(BackendFault) -> [ServerKey: [RealServer: RealServerState]]
   /// Makes what never changes: interface, sets with their static content, rules, settings.
   func lay() throws(BackendFault)
+  /// Everything is loaded: what goes to a service address and no front end is refused from now on.
+  func completeLay() throws(BackendFault)
 }
 
 /// The kernel's state as read at one time.

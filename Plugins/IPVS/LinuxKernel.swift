@@ -70,7 +70,9 @@ package final class LinuxKernel: Kernel {
         guard kind.isStatic else { continue }
         let present = isMissing ? [] : Set(try sets.elements(kind, family) ?? [])
         let wanted = networks(kind, family)
-        steps += wanted.subtracting(present).map { .addElement($0) } + present.subtracting(wanted).map { .removeElement($0) }
+        steps += present.subtracting(wanted).map { .removeElement($0) }
+        // While nothing is loaded, rules of kube-proxy may still serve.
+        if kind != .services || !present.isEmpty { steps += wanted.subtracting(present).map { .addElement($0) } }
       }
     }
     if let failed = try SetSession().restore(creations) {
@@ -79,7 +81,19 @@ package final class LinuxKernel: Kernel {
     if let refused = try performSets(steps).first { throw refused.fault }
   }
 
-  /// What a static set holds.
+  package func completeLay() throws(BackendFault) {
+    try scope.run { () throws(BackendFault) in
+      var steps: [Operation] = []
+      for family in self.families {
+        let wanted = self.networks(.services, family)
+        if wanted.isEmpty { continue }
+        steps += wanted.subtracting(try self.sets.elements(.services, family) ?? []).map { .addElement($0) }
+      }
+      if let refused = try self.performSets(steps).first { throw refused.fault }
+    }
+  }
+
+  /// What a static set holds, once everything is loaded.
   package func networks(_ kind: SetKind, _ family: Family) -> Set<SetElement> {
     let networks = kind == .services ? settings.serviceNetworks : settings.podNetworks
     return Set(networks.filter { $0.family == family }.flatMap(\.settable).map { .network(kind, $0) })

@@ -110,6 +110,9 @@ package final class NetlinkConnection {
       for reply in replies where reply.sequence == number {
         if reply.flags & UInt16(NLM_F_DUMP_INTR) != 0 { wasInterrupted = true }
         if Int32(reply.type) == NLMSG_DONE {
+          // A dump that broke off says why at its end (netlink_dump_done).
+          let status = reply.payload.withUnsafeBytes { $0.count >= 4 ? $0.loadUnaligned(as: Int32.self) : 0 }
+          if status < 0 { return (.refused(errno: -status, words: ""), items) }
           return wasInterrupted ? nil : (.complete, items)
         } else if let (errno, words) = reply.acknowledgement {
           return (errno == 0 ? .complete : .refused(errno: errno, words: words), items)

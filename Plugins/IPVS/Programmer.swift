@@ -61,6 +61,7 @@ package final class Programmer {
     let scope = Scope.everything(mirror, ledger).sparing(kept, settings)
     var faults = try executor.perform(Delta(from: mirror, to: ledger, within: scope))
     if let fault = faults[""] { throw fault }
+    try executor.kernel.completeLay()
     previous = [:]
     isLoading = false
     isLoaded = true

@@ -95,9 +95,11 @@ private struct Writer {
       + (settings.detection(of: family) == .none ? [] : ["\(match(.masqueradeOutside, "dst,dst")) \(setMark)"])
   }
 
-  /// The node reaches an address of the dummy interface from that same address: with it nobody could answer.
+  /// The node reaches an address of the dummy interface from that same address: with it nobody could answer. Nor could an endpoint
+  /// elsewhere where it is an address other nodes have bound, or one of another network: the node as a near client is masqueraded.
   var natPostrouting: [String] {
     [
+      "-m mark \(nearMark) -m addrtype --src-type LOCAL \(setMark)",
       "-m mark \(nearMark) -j MARK --set-xmark 0x0/\(hex(~settings.mark.masquerade))",
       "\(match(.hairpin, "dst,dst,src")) \(setMark)",
       "\(match(.addresses, "src")) \(setMark)",

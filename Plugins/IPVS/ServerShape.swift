@@ -17,6 +17,9 @@ package struct ServerShape: Hashable, Sendable {
     self.init(scheduler: scheduler, persistence: persistence, kernelFlags: scheduler == "mh" ? UInt32(IP_VS_SVC_F_SCHED2) : 0)
   }
 
+  /// A client has its real server by its address, and another one while that has weight 0.
+  package static let sourceHashing = ServerShape(scheduler: "sh", persistence: 0, kernelFlags: UInt32(IP_VS_SVC_F_SCHED_SH_FALLBACK))
+
   /// As the kernel has it.
   package init(scheduler: String, persistence: UInt32, kernelFlags: UInt32) {
     self.scheduler = scheduler

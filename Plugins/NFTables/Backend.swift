@@ -83,7 +83,11 @@ package final class NFTablesBackend: ProxyPlugin {
       try watch?.listen(true)
       if watch != nil, quiet?.wasDisturbed(programmer.connection) ?? true {
         host.log(.debug, "somebody else changed nf_tables during the load; comparing")
-        try programmer.restore()
+        do throws(BackendFault) { try programmer.restore() } catch {
+          // The load itself is there; the next comparison looks again.
+          guard error.status == .retry else { throw error }
+          host.log(.warning, "not compared after the load: \(error.message)")
+        }
       }
     }
   }

@@ -64,6 +64,7 @@ package struct Encoder {
       nftnl_chain_set_str(chain, attribute(NFTNL_CHAIN_TYPE), hook.type)
       nftnl_chain_set_u32(chain, attribute(NFTNL_CHAIN_HOOKNUM), hook.number)
       nftnl_chain_set_s32(chain, attribute(NFTNL_CHAIN_PRIO), hook.priority)
+      nftnl_chain_set_u32(chain, attribute(NFTNL_CHAIN_POLICY), UInt32(NF_ACCEPT))
     }
     bytes.message(type.rawValue, family, flags: UInt32(flags), origin: origin) { nftnl_chain_nlmsg_build_payload($0, chain) }
   }
@@ -103,6 +104,7 @@ package struct Encoder {
       nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_TYPE), parts.type(family))
       nftnl_set_set_u32(set, attribute(NFTNL_SET_DATA_LEN), UInt32(clamping: parts.width(family)))
     }
+    if map.isDynamic { nftnl_set_set_u32(set, attribute(NFTNL_SET_DESC_SIZE), MapKind.clients) }
     if map.isInterval {
       let lengths = map.key.flatMap { $0.fields(family) }
       _ = nftnl_set_set_data(set, attribute(NFTNL_SET_DESC_CONCAT), lengths, UInt32(clamping: lengths.count))

@@ -4,6 +4,8 @@ package struct KernelTable: Equatable {
     package var hook: UInt32?
     package var priority: Int32 = 0
     package var type: String?
+    /// Somebody changed its policy.
+    package var drops = false
     /// One for each rule, in order; nil for a rule that is not ours.
     package var fingerprints: [UInt64?] = []
   }

@@ -93,6 +93,9 @@ package enum MapKind: Int, Sendable, CaseIterable {
 
   /// Packets add elements, which go by themselves.
   package var isDynamic: Bool { self == .affinity || self == .nodePortAffinity }
+  /// So many clients of all Services are remembered; without a number the kernel takes 65,535 (kube-proxy: as many for each endpoint).
+  /// One takes some 100 bytes, for as long as the affinity lasts.
+  package static let clients: UInt32 = 1 << 18
 
   package var isNodePort: Bool {
     switch self {
@@ -170,8 +173,7 @@ extension MapKind {
     case .verdict: lines[0] += " : verdict"
     case .parts(let parts): lines[0] += " : \(parts.name(family))"
     }
-    // Once a rule adds to it the kernel shows a size too, 65535: so many clients are remembered.
-    if isDynamic { lines.append("flags dynamic,timeout") }
+    if isDynamic { lines += ["size \(Self.clients)", "flags dynamic,timeout"] }
     if isInterval { lines.append("flags interval") }
     if isCounted { lines.append("counter") }
     return lines

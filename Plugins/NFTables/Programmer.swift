@@ -90,7 +90,7 @@ package final class Programmer {
     var weight = 0
     for (index, group) in grouping.groups.enumerated() {
       for change in grouping.changes[group.clamped(to: grouping.changes.indices)] {
-        weight += tables[change.family].weight(of: change, isFirst: isLoading)
+        weight += tables[change.family].weight(of: change, isLoading: isLoading)
       }
       if weight >= Self.transactionLimit {
         try checkCancelled()

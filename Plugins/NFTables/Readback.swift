@@ -39,7 +39,9 @@ package struct Readback {
     table.isCompatible = table.isCompatible && maps.count == MapKind.allCases.count
     // Clients come and go without us, and there may be many.
     for map in MapKind.allCases where maps.contains(map) && !map.isDynamic {
-      guard try elements(family, map, { table.take($0.element, map, leadsTo: $0.chain) }) == .complete else { return .interrupted }
+      // Each alone as often as it takes: with many elements there is nearly always somebody who interrupts one of the dumps.
+      guard let found = try undisturbed(family, map) else { return .interrupted }
+      for element in found { table.take(element.element, map, leadsTo: element.chain) }
     }
     table.assemble()
     return .complete
@@ -116,6 +118,7 @@ package struct Readback {
         image.hook = nftnl_chain_get_u32(object, attribute(NFTNL_CHAIN_HOOKNUM))
         image.priority = nftnl_chain_get_s32(object, attribute(NFTNL_CHAIN_PRIO))
         image.type = text(nftnl_chain_get_str(object, attribute(NFTNL_CHAIN_TYPE)))
+        image.drops = nftnl_chain_get_u32(object, attribute(NFTNL_CHAIN_POLICY)) == UInt32(NF_DROP)
       }
       table.chains[name] = image
     }
@@ -163,11 +166,17 @@ package struct Readback {
 
   /// All elements of a map, none twice and none left out.
   package func allElements(_ family: Family, _ map: MapKind) throws(BackendFault) -> [KernelElement] {
+    if let found = try undisturbed(family, map) { return found }
+    throw BackendFault(.retry, "read \(map.name) of \(family.name) \(Layout.table): others kept changing the ruleset meanwhile")
+  }
+
+  /// nil: somebody disturbed each attempt.
+  private func undisturbed(_ family: Family, _ map: MapKind) throws(BackendFault) -> [KernelElement]? {
     for _ in 0..<Self.attempts {
       var found: [KernelElement] = []
       if try elements(family, map, { found.append($0) }) == .complete { return found }
     }
-    throw BackendFault(.retry, "read \(map.name) of \(family.name) \(Layout.table): others kept changing the ruleset meanwhile")
+    return nil
   }
 
   /// The chains with the fingerprints of their rules, and nothing else of the table.

@@ -64,13 +64,13 @@ private struct FrontendReader {
   mutating func take(_ raw: swl_proxy_endpoint_t) -> Bool {
     guard raw.address.family == family.rawValue, raw.port != 0 else { return false }
     let endpoint = Endpoint(address: Address(raw.address, family), port: raw.port)
-    if raw.flags & SWL_PROXY_ENDPOINT_CLUSTER != 0 { append(endpoint, to: &cluster) }
-    if raw.flags & SWL_PROXY_ENDPOINT_LOCAL != 0 { append(endpoint, to: &local) }
+    if raw.flags & SWL_PROXY_ENDPOINT_CLUSTER != 0 { Self.append(endpoint, to: &cluster, expected) }
+    if raw.flags & SWL_PROXY_ENDPOINT_LOCAL != 0 { Self.append(endpoint, to: &local, 1) }
     if raw.flags & SWL_PROXY_ENDPOINT_ON_NODE != 0, !onNode.contains(endpoint.address) { onNode.append(endpoint.address) }
     return true
   }
 
-  private func append(_ endpoint: Endpoint, to list: inout [Endpoint]) {
+  private static func append(_ endpoint: Endpoint, to list: inout [Endpoint], _ expected: Int) {
     if list.isEmpty { list.reserveCapacity(expected) }
     list.append(endpoint)
   }

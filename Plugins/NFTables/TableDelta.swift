@@ -39,9 +39,9 @@ package struct TableDelta: Sendable {
     }
   }
 
-  /// All uses are told.
+  /// All uses are told. A class with as many as before is among them: it may be gone from the kernel.
   mutating func endRun() {
-    if let run, run.step != 0 { uses[run.reference, default: 0] += run.step }
+    if let run { uses[run.reference, default: 0] += run.step }
     run = nil
   }
 

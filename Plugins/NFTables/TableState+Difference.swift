@@ -17,6 +17,7 @@ extension TableState {
         continue
       }
       let isHooked = image.hook == chain.hook?.number && (chain.hook == nil || image.type == chain.hook?.type)
+      if image.drops { lines.append("chain \(chain.name) has the policy drop") }
       if !isHooked || image.fingerprints != chain.rules.map(\.fingerprint) { lines.append("chain \(chain.name) is not as it was made") }
     }
     let names = Set(expected.map(\.name))

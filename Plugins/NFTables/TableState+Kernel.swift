@@ -25,12 +25,17 @@ extension TableState {
 
   /// What makes base chains, classes and their chains right again; elements of front ends aside.
   private func repairs(of kernel: KernelTable) -> [Message] {
-    var messages: [Message] = kernel.isDormant ? [.addTable(family)] : []
+    var messages: [Message] = []
     // Leads nowhere and may stand in the way of what is wanted.
     for (map, elements) in kernel.strays.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
       messages.append(.deleteElements(family, map, elements))
     }
-    for chain in layout.baseChains where kernel.chains[chain.name] == nil { messages.append(.addChain(family, chain.name, chain.hook)) }
+    // Adding one that is there gives it its policy back.
+    for chain in layout.baseChains where kernel.chains[chain.name]?.drops ?? true {
+      messages.append(.addChain(family, chain.name, chain.hook))
+    }
+    // Behind the chains: while a table wakes up the kernel takes no base chain (nf_tables_addchain, 6.9).
+    if kernel.isDormant { messages.append(.addTable(family)) }
     for chain in layout.baseChains where !isIntact(chain, in: kernel) { messages += rewriting(chain) }
     for (reference, leadsRight) in kernel.classes.sorted(by: { $0.key.chain < $1.key.chain }) {
       if !leadsRight {

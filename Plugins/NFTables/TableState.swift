@@ -98,15 +98,15 @@ package final class TableState {
   }
 
   /// Elements a change may touch at most.
-  /// - Parameter isFirst: in a load, which tells of each service port once, and what the kernel has is claimed by none.
-  package func weight(of change: Change, isFirst: Bool = false) -> Int {
+  /// - Parameter isLoading: a load tells of each service port once, and what the kernel has is claimed by none.
+  package func weight(of change: Change, isLoading: Bool = false) -> Int {
     var weight = 1
     switch change {
     case .upsert(let port): for index in port.frontends.indices { weight += port.frontends[index].state.weight }
     case .sweep(let keys, _): for key in keys { weight += elements(of: key) }
     case .removal: break
     }
-    guard !isFirst, let key = change.serviceKey else { return weight }
+    guard !isLoading, let key = change.serviceKey else { return weight }
     for key in services[key]?.frontends ?? [] { weight += elements(of: key) }
     return weight
   }

@@ -9,13 +9,13 @@ apt_get() {
     -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300 "$@"
 }
 
-# apt_update [OPTION…]: reads the package lists, three times if need be. Never fails: a list that cannot be had may be one nobody
-# needs here, and if it is not, installing fails and says what.
+# apt_update [OPTION…]: reads the package lists, three times if need be. Failing need not be the end: a list that cannot be had may be
+# one nobody needs here.
 apt_update() {
   local try
   for try in 1 2 3; do
     if apt_get "$@" -o APT::Update::Error-Mode=any update; then return 0; fi
     ((try == 3)) || sleep 5
   done
-  echo "not all package lists could be read; going on with those there are" >&2
+  return 1
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <libmnl/libmnl.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
@@ -21,5 +23,11 @@
 /* NLA_F_NESTED and the byte order bit are not part of an attribute's type. */
 #define SWL_NLA_TYPE_MASK 0x3fff
 #define SWL_NLA_NESTED 0x8000
+
+/* Returns when no packet is in a netfilter hook any more that was in one before: they run in RCU read-side sections, for which
+ * MEMBARRIER_CMD_GLOBAL (1) waits some milliseconds. Where the kernel refuses it (nohz_full), as long as that takes nearly always. */
+static inline void swl_let_packets_pass(void) {
+  if (syscall(SYS_membarrier, 1, 0, 0) != 0) usleep(20000);
+}
 
 #endif

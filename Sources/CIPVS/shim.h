@@ -67,7 +67,8 @@ static inline int swl_ipvs_count(int socket) {
   return (int)info.num_services;
 }
 
-/* A session of libipset and what it said. One thread at a time, of all that have a session, see `SetSession.turn`. Its callbacks have variable arguments, which Swift cannot implement. */
+/* A session of libipset and what it said. Its callbacks have variable arguments, which Swift cannot implement. One thread at a
+ * time, of all that have a session: see `SetSession.turn`. */
 struct swl_ipset {
   struct ipset *handle;
   char *text; /* what the kernel holds, as `ipset save` prints it */

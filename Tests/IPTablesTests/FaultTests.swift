@@ -22,7 +22,7 @@ struct FaultTests {
 
   private static let failures: [(Int32, String, BackendFault.Status)] = [
     (4, locked, .retry), (1, denied, .denied), (111, "Fatal: can't open lock file /run/xtables.lock: Permission denied\n", .denied),
-    (1, "iptables: Resource temporarily unavailable.\n", .retry),
+    (1, "iptables: Resource temporarily unavailable.\n", .retry), (1, "iptables-restore: Memory allocation problem.\n", .retry),
   ]
 
   @Test(arguments: failures)
@@ -56,6 +56,40 @@ struct FaultTests {
     try other.start()
     try other.sync(.full([Fixtures.web(1), Fixtures.web(2)]))
     #expect(tool.contents(.nft) == fresh.contents(.nft))
+  }
+
+  private static func load(_ services: [TestService]) -> [TestBatch] {
+    [TestBatch([services[0]], flags: SWL_PROXY_BATCH_RESET), TestBatch([services[1]], flags: SWL_PROXY_BATCH_COMPLETE)]
+  }
+
+  /// As the host may, it tells of the last batch once more and not of those before.
+  @Test func aLegacyLoadThatFailsAtItsEndForgetsNothing() throws {
+    let services = [Fixtures.web(1), Fixtures.web(2)]
+    let load = Self.load(services)
+    let backend = try Fixtures.backend(tool, .legacy)
+    try backend.start()
+    try backend.sync(load[0])
+    tool.deeds = [.fail(status: 4, errors: Self.locked)]
+    #expect(throws: BackendFault.self) { try backend.sync(load[1]) }
+    #expect(try backend.sync(load[1]).isEmpty)
+    let fresh = ModelTool()
+    let other = try Fixtures.backend(fresh, .legacy)
+    try other.start()
+    try other.sync(.full(services))
+    #expect(tool.contents(.legacy) == fresh.contents(.legacy))
+  }
+
+  /// Rules that refuse what has no front end would refuse what is not restored yet.
+  @Test func afterAFlushNothingLeadsToRulesThatAreNotAllThere() throws {
+    let services = [Fixtures.web(1), Fixtures.web(2)]
+    let backend = try loaded(services)
+    let before = tool.contents(.nft)
+    tool.tables["iptables-nft"] = [:]
+    let load = Self.load(services)
+    try backend.sync(load[0])
+    #expect(tool.contents(.nft)["iptables-nft nat PREROUTING"] ?? [] == [])
+    try backend.sync(load[1])
+    #expect(tool.contents(.nft) == before)
   }
 
   @Test func oneFaultyServicePortDoesNotStopTheOthers() throws {

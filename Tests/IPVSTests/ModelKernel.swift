@@ -30,6 +30,7 @@ final class ModelKernel: Kernel {
   var layFault: BackendFault?
 
   func lay() throws(BackendFault) { if let layFault { throw layFault } }
+  func completeLay() {}
   func holds(_ server: ServerKey) throws(BackendFault) -> Bool { servers[server] != nil || foreign.contains(server) }
   func nodeAddresses() throws(BackendFault) -> Set<Address> { node }
 

@@ -91,7 +91,7 @@ import Testing
     "delete element ip swiftlet service_ips { 10.96.0.2 . tcp . 80 }", "flush set ip6 swiftlet hairpin",
     "flush chain ip swiftlet services", "add element ip swiftlet service_ips { 10.96.0.9 . tcp . 80 : 0x2 }",
     "add chain ip swiftlet mine; add rule ip swiftlet nat_output accept",
-    "delete table ip6 swiftlet; add table ip6 swiftlet",
+    "delete table ip6 swiftlet; add table ip6 swiftlet", "flush map ip swiftlet classes",
   ])
   func whatOthersDoToTheTableIsUndoneByAFullLoad(_ deed: String) throws {
     let services = (1...5).map { Fixtures.web($0) }

@@ -50,6 +50,29 @@ struct AffinityBehaviour {
     }
   }
 
+  /// Those who are near choose among all endpoints, at whatever port of the endpoint.
+  func clientsThatAreNearStickToo() throws {
+    try Proxy.on(backend) { topology, proxy in
+      let services = Plan.both.map { plan in
+        let frontends = [TestFrontend(SWL_PROXY_LOAD_BALANCER, plan.external(Self.slot), Self.port), .nodePort(29_001)]
+        var service = TestService(
+          "default/near:http/\(plan.family)", family: plan.family,
+          frontends.map { $0.selecting(SWL_PROXY_SELECT_LOCAL).flagged(SWL_PROXY_FRONTEND_NEAR) }, Array(plan.crowdEndpoints.prefix(32)))
+        service.affinitySeconds = 600
+        return service
+      }
+      try proxy.sync(.full(services))
+      for plan in Plan.both {
+        for (client, address, port) in [
+          (Vantage.podA, plan.external(Self.slot), Self.port), (.podA, plan.node, 29_001), (.node, plan.external(Self.slot), Self.port),
+        ] {
+          let knocks = try topology.knock(8, from: client, Sockets.tcp, address, port)
+          #expect(knocks[0].server != nil && Set(knocks.map(\.server)).count == 1, "\(backend.rawValue) \(client) \(address) \(knocks)")
+        }
+      }
+    }
+  }
+
   func clientsOfAnEndpointThatGoesMoveAndNoOthers() throws {
     try Proxy.on(backend) { topology, proxy in
       try proxy.sync(.full(Plan.both.map { service($0, $0.crowdEndpoints.prefix(8)) }))
@@ -160,6 +183,7 @@ extension AffinityBehaviour {
   enum Claim: CaseIterable, Sendable {
     case clientsStickEachToItsOwn
     case podsAndTheNodeStickToo
+    case clientsThatAreNearStickToo
     case clientsOfAnEndpointThatGoesMoveAndNoOthers
     case endpointsThatComeMoveNobody
     case restartsMoveNobody
@@ -171,6 +195,7 @@ extension AffinityBehaviour {
     switch claim {
     case .clientsStickEachToItsOwn: try clientsStickEachToItsOwn()
     case .podsAndTheNodeStickToo: try podsAndTheNodeStickToo()
+    case .clientsThatAreNearStickToo: try clientsThatAreNearStickToo()
     case .clientsOfAnEndpointThatGoesMoveAndNoOthers: try clientsOfAnEndpointThatGoesMoveAndNoOthers()
     case .endpointsThatComeMoveNobody: try endpointsThatComeMoveNobody()
     case .restartsMoveNobody: try restartsMoveNobody()

@@ -74,6 +74,15 @@ struct FrontendConflictTests {
     #expect(isWhole("z", in: table) && !isWhole("a", in: table))
   }
 
+  /// And the other way round: who waited for it may have its turn.
+  @Test func aClusterAddressThatBecomesAnExternalOneIsContendedAgain() {
+    var table = table(service("z", ["192.0.2.7"], created: 200), external("a", "10.96.0.2", "192.0.2.7", created: 100))
+    #expect(isWhole("z", in: table) && !isWhole("a", in: table))
+    table.apply(.service(external("z", "10.96.0.1", "192.0.2.7", created: 200)))
+    _ = table.takeBatch(generation: 3)
+    #expect(isWhole("a", in: table) && !isWhole("z", in: table))
+  }
+
   @Test(arguments: [(nil, nil), (100, 100), (100, nil)] as [(Int64?, Int64?)])
   func withoutADifferenceInAgeTheNameDecides(a: Int64?, b: Int64?) {
     let first = external("a", "10.96.0.1", "192.0.2.7", created: a)

@@ -78,12 +78,15 @@ struct FrontendClaims: Sendable {
       if !waiting.isEmpty {
         for frontend in granted.frontends {
           let key = FrontendKey(port, frontend)
-          if !before.contains(key) { outcome.woken.formUnion(waiting[key] ?? []) }
+          if before[key] == nil { outcome.woken.formUnion(waiting[key] ?? []) }
         }
       }
       outcome.granted.append(granted)
     }
-    for key in before where isReranked || holders[key]?.service != service { outcome.woken.formUnion(waiting[key] ?? []) }
+    for (key, wasClusterAddress) in before {
+      let isLowered = wasClusterAddress && holders[key]?.isClusterAddress == false
+      if isReranked || isLowered || holders[key]?.service != service { outcome.woken.formUnion(waiting[key] ?? []) }
+    }
     outcome.woken.remove(service)
     return outcome
   }
@@ -117,20 +120,20 @@ struct FrontendClaims: Sendable {
   }
 
   private mutating func giveBack(_ ports: ArraySlice<ResolvedServicePort>, of service: Int) -> Bool {
-    _ = release(Array(ports), of: service)
+    _ = release(ports, of: service)
     return false
   }
 
-  /// Takes back what a Service holds; returns it.
-  private mutating func release(_ held: [ResolvedServicePort], of service: Int) -> Set<FrontendKey> {
-    var before: Set<FrontendKey> = []
+  /// Takes back what a Service holds; returns it, and whether it was for a cluster address.
+  private mutating func release(_ held: some Sequence<ResolvedServicePort>, of service: Int) -> [FrontendKey: Bool] {
+    var before: [FrontendKey: Bool] = [:]
     for port in held {
       for frontend in port.frontends {
         let key = FrontendKey(port, frontend)
-        if holders[key]?.service == service { before.insert(key) }
+        if let holder = holders[key], holder.service == service { before[key] = holder.isClusterAddress }
       }
     }
-    for key in before { holders[key] = nil }
+    for key in before.keys { holders[key] = nil }
     return before
   }
 

@@ -103,7 +103,7 @@ final class Prober: Sendable {
     try Threads.start { [self] in
       _ = try? namespace.run {
         while !state.withLock({ $0.mustStop }) {
-          let reply = HTTP.get(address, port)
+          let reply = HTTP.get(address, port, patience: 5)
           state.withLock { $0.replies.append(reply) }
         }
       }

@@ -27,7 +27,8 @@ SWL_EXTERN_C_BEGIN
  *   "service-cidrs"        ranges of cluster addresses: what goes to an address or port in them that no front end holds is
  *                          refused
  *   "drop-invalid"         "true" (default): forwarded packets conntrack calls invalid are dropped, lest a late packet of a
- *                          closed connection resets a living one (kubernetes/kubernetes#74839); "false" where conntrack is liberal
+ *                          closed connection resets a living one (kubernetes/kubernetes#74839); "false" where conntrack is
+ *                          liberal, and in the mode "nftables" where Linux, since 6.1, translates late packets by itself
  * Keys of one backend (only the bundled "ipvs" knows these): "scheduler", "strict-arp", "exclude-cidrs", "tcp-timeout",
  * "tcpfin-timeout", "udp-timeout" (seconds). */
 
