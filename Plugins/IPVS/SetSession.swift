@@ -10,8 +10,8 @@ package final class SetSession {
   /// libipset counts lines from the first to the last restore of a session.
   private var lines = 0
   /// libipset keeps the types and the sets it has seen in lists all sessions of a process share (types.c: typelist, setlist), and
-  /// takes no lock: two backends at once, as tests have them, end in a broken heap. So whatever parses or ends a session has its turn. Not in
-  /// the C header: each object file would have a lock of its own.
+  /// takes no lock: two backends at once, as tests have them, end in a broken heap. So whatever opens, parses or ends a session has
+  /// its turn. Not in the C header: each object file would have a lock of its own.
   private static let turn = Mutex(())
 
   package init() {}

@@ -13,8 +13,10 @@ package struct Event: Hashable, Sendable {
     guard let message = reply.tableMessage, let family = reply.family, reply.text(of: 1) == Layout.table else { return nil }
     self.family = family
     let table = "table \(family.name) \(Layout.table)"
-    let name = reply.text(of: 2).map { " \($0)" } ?? ""
-    switch nf_tables_msg_types(rawValue: message) {
+    let kind = nf_tables_msg_types(rawValue: message)
+    // NFTA_CHAIN_NAME; 2 is a chain's handle, but the name in what is told of rules (NFTA_RULE_CHAIN) and sets.
+    let name = reply.text(of: kind == NFT_MSG_NEWCHAIN || kind == NFT_MSG_DELCHAIN ? 3 : 2).map { " \($0)" } ?? ""
+    switch kind {
     case NFT_MSG_DELTABLE:
       text = "\(table) is gone"
       isTotal = true

@@ -111,7 +111,7 @@ import Testing
     ("flush chain ip swiftlet services", "chain services"),
     ("delete element ip swiftlet service_ips { 10.96.0.3 . tcp . 80 }", "service_ips"),
     ("delete element ip swiftlet endpoints { 10.96.0.4 . tcp . 80 . 0 }", "endpoints"),
-    ("add chain ip swiftlet nat_postrouting { policy drop; }", "chain "),
+    ("add chain ip swiftlet nat_postrouting { policy drop; }", "chain nat_postrouting"),
     ("flush map ip swiftlet affinity_slots", "affinity_slots"), ("flush map ip swiftlet classes", "classes"),
     ("flush set ip swiftlet source_ranges", "source_ranges"), ("flush set ip swiftlet refusals", "refusals"),
     ("add element ip swiftlet service_ips { 10.96.9.9 . tcp . 80 : 0x0 }", "service_ips"),
