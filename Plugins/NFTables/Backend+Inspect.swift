@@ -21,11 +21,11 @@ extension NFTablesBackend: InspectableProxy {
       let keys = name.isEmpty ? table.services.keys.sorted() : table.services[key] == nil ? [] : [key]
       if keys.isEmpty { continue }
       isFound = true
-      let frontends = name.isEmpty ? nil : table.services[key]?.frontends
+      let frontends = name.isEmpty ? nil : table.services[key]?.frontendKeys
       let counts = try CounterReader(programmer.connection, table.family).counts(of: frontends, table.frontends)
       for key in keys {
         var sum = FrontendCounts()
-        for frontend in table.services[key]?.frontends ?? [] {
+        for frontend in table.services[key]?.frontendKeys ?? [] {
           sum = sum + (counts[frontend] ?? FrontendCounts()) + (table.carried[frontend] ?? FrontendCounts())
         }
         // Packets and bytes of a connection pass the maps once only; what follows is conntrack's.

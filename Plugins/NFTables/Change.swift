@@ -16,6 +16,8 @@ package final class ServicePort: Equatable, Sendable {
     self.hairpins = hairpins
   }
 
+  package var frontendKeys: [FrontendKey] { frontends.map(\.key) }
+
   package static func == (left: ServicePort, right: ServicePort) -> Bool {
     left.key == right.key && left.family == right.family && left.hairpins == right.hairpins
       && left.frontends.elementsEqual(right.frontends) { $0 == $1 }

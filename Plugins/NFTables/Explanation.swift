@@ -11,10 +11,10 @@ struct Explanation {
     readback = Readback(connection)
   }
 
-  func lines(_ record: TableState.ServiceRecord) throws(BackendFault) -> [String] {
+  func lines(_ record: ServicePort) throws(BackendFault) -> [String] {
     var delta = TableDelta(family)
     var references: [ClassReference] = []
-    for key in record.frontends {
+    for key in record.frontendKeys {
       guard let frontend = state.frontends[key] else { continue }
       delta.append(key, from: nil, to: frontend)
       frontend.forEachReference(key) { if !references.contains($0) { references.append($0) } }
@@ -46,8 +46,8 @@ struct Explanation {
     return lines
   }
 
-  private func clients(_ map: MapKind, of record: TableState.ServiceRecord) throws(BackendFault) -> [String] {
-    let ours = record.frontends.filter { $0.isNodePort == map.isNodePort }
+  private func clients(_ map: MapKind, of record: ServicePort) throws(BackendFault) -> [String] {
+    let ours = record.frontendKeys.filter { $0.isNodePort == map.isNodePort }
     let keys = Set(ours.filter { state.frontends[$0]?.serviceClass?.hasAffinity == true })
     if keys.isEmpty { return [] }
     return try readback.allElements(family, map).filter { keys.contains($0.element.key) }.map { $0.text(family, map) }.sorted()

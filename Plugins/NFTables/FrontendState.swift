@@ -1,30 +1,84 @@
-/// What the kernel does, or shall do, at one front end.
+/// What the kernel does, or shall do, at one front end. A value; its fields stand in one place however many hold it, as a load hands
+/// each state on several times, and every field with a reference of its own would be counted each time.
 package struct FrontendState: Equatable, Sendable {
-  /// Chosen by everybody, or by those who are near when the class tells them from others. Element `i` of the endpoint map;
-  /// with affinity the element of place `slots[i]`.
-  package var endpoints: [Endpoint]
-  private var rare: RareParts.Shared?
-  /// Reasons the kernel counts for this front end on their own.
-  package var refusals = Refusals()
-  /// nil: the kernel has endpoints for this front end but nothing leads to them.
-  package var serviceClass: ServiceClass?
-  /// Key of the service port that claims it; nil: found in the kernel, not claimed so far.
-  package var owner: ServiceKey?
+  private var fields: Fields
 
   /// Indices of local endpoints begin here, so that they stay when the number of the others changes.
   package static let localIndex = 0x8000
 
   package init(endpoints: [Endpoint], serviceClass: ServiceClass?, owner: ServiceKey?) {
-    self.endpoints = endpoints
-    self.serviceClass = serviceClass
-    self.owner = owner
-    if let serviceClass { refusals = serviceClass.refusals }
+    fields = Fields(endpoints, nil, serviceClass?.refusals ?? Refusals(), serviceClass, owner)
   }
 
   package static let unclaimed = FrontendState(endpoints: [], serviceClass: nil, owner: nil)
 
+  package static func == (left: FrontendState, right: FrontendState) -> Bool {
+    left.fields === right.fields
+      || left.serviceClass == right.serviceClass && left.refusals == right.refusals && left.owner == right.owner
+        && left.endpoints == right.endpoints && left.fields.rare == right.fields.rare
+  }
+
+  /// Changed only by the value that is alone in holding it.
+  private final class Fields: @unchecked Sendable {
+    var endpoints: [Endpoint]
+    var rare: RareParts.Shared?
+    var refusals: Refusals
+    var serviceClass: ServiceClass?
+    var owner: ServiceKey?
+
+    init(_ endpoints: [Endpoint], _ rare: RareParts.Shared?, _ refusals: Refusals, _ serviceClass: ServiceClass?, _ owner: ServiceKey?) {
+      self.endpoints = endpoints
+      self.rare = rare
+      self.refusals = refusals
+      self.serviceClass = serviceClass
+      self.owner = owner
+    }
+  }
+
+  private mutating func separate() {
+    if isKnownUniquelyReferenced(&fields) { return }
+    fields = Fields(fields.endpoints, fields.rare, fields.refusals, fields.serviceClass, fields.owner)
+  }
+
+  /// Chosen by everybody, or by those who are near when the class tells them from others. Element `i` of the endpoint map;
+  /// with affinity the element of place `slots[i]`.
+  package var endpoints: [Endpoint] {
+    get { fields.endpoints }
+    _modify {
+      separate()
+      yield &fields.endpoints
+    }
+  }
+
+  /// Reasons the kernel counts for this front end on their own.
+  package var refusals: Refusals {
+    get { fields.refusals }
+    set {
+      separate()
+      fields.refusals = newValue
+    }
+  }
+
+  /// nil: the kernel has endpoints for this front end but nothing leads to them.
+  package var serviceClass: ServiceClass? {
+    get { fields.serviceClass }
+    set {
+      separate()
+      fields.serviceClass = newValue
+    }
+  }
+
+  /// Key of the service port that claims it; nil: found in the kernel, not claimed so far.
+  package var owner: ServiceKey? {
+    get { fields.owner }
+    set {
+      separate()
+      fields.owner = newValue
+    }
+  }
+
   /// There is nothing but endpoints that everybody chooses alike.
-  package var isPlain: Bool { rare == nil }
+  package var isPlain: Bool { fields.rare == nil }
 
   /// Chosen by those who are not near. Element `localIndex + i`.
   package var localEndpoints: [Endpoint] {
@@ -50,18 +104,19 @@ package struct FrontendState: Equatable, Sendable {
   }
 
   private var rareParts: RareParts {
-    get { rare?.parts ?? RareParts() }
+    get { fields.rare?.parts ?? RareParts() }
     _modify {
-      var parts = rare?.parts ?? RareParts()
+      separate()
+      var parts = fields.rare?.parts ?? RareParts()
       // Nobody else holds what is changed then, unless another front end does.
-      rare = nil
+      fields.rare = nil
       yield &parts
-      rare = parts.isEmpty ? nil : RareParts.Shared(parts)
+      fields.rare = parts.isEmpty ? nil : RareParts.Shared(parts)
     }
   }
 
   /// Elements it has in the kernel, about.
-  package var weight: Int { 1 + endpoints.count + refusals.count + (rare?.parts.weight ?? 0) }
+  package var weight: Int { 1 + fields.endpoints.count + fields.refusals.count + (fields.rare?.parts.weight ?? 0) }
 
   /// Its class and the places its clients are remembered at.
   package func forEachReference(_ key: FrontendKey, _ body: (ClassReference) -> Void) {
@@ -74,7 +129,7 @@ package struct FrontendState: Equatable, Sendable {
   /// Puts endpoints where the kernel has them already. Their order means nothing, and so a change touches as many elements
   /// as endpoints changed, however many there are. Those with affinity keep their places.
   package mutating func arrange(like old: FrontendState) {
-    endpoints = Self.arranged(endpoints, like: old.endpoints)
+    if !old.endpoints.isEmpty, old.endpoints != endpoints { endpoints = Self.arranged(endpoints, like: old.endpoints) }
     if isPlain { return }
     localEndpoints = Self.arranged(localEndpoints, like: old.localEndpoints)
     slots = Self.placed(endpoints, slots, like: old.endpoints, old.slots)

@@ -89,7 +89,7 @@ package struct Grouping {
     var released: [Place: Int] = [:]
     for (index, change) in changes.enumerated() where !excluded.contains(index) {
       guard let key = change.serviceKey, let record = tables[change.family].services[key] else { continue }
-      for frontend in record.frontends { released[Place(family: change.family, key: frontend)] = index }
+      for frontend in record.frontends { released[Place(family: change.family, key: frontend.key)] = index }
     }
     return released
   }

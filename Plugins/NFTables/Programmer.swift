@@ -122,30 +122,28 @@ package final class Programmer {
     guard let first = groups.first, let last = groups.last else { return }
     let changes = all[(first.lowerBound..<max(first.lowerBound, last.upperBound)).clamped(to: all.indices)]
     let concerned = tables.all.filter { table in changes.contains { $0.family == table.family } }
-    var deltas = concerned.map { ($0, $0.delta(for: changes)) }
-    let preparation = deltas.flatMap { table, delta in table.isDeferred ? [] : delta.newClasses.flatMap { table.layout.creation(of: $0) } }
-    var messages = deltas.flatMap { $0.isDeferred ? [] : $1.messages($0.layout) }
-    var counts: [(table: TableState, counts: [FrontendKey: FrontendCounts])] = []
-    func commit() {
-      // What is refused counts on.
-      for (table, counts) in counts { table.carry(counts) }
-      for index in deltas.indices { deltas[index].0.commit(changes, &deltas[index].1) }
-    }
+    let steps = concerned.map { TableStep($0, changes) }
+    let preparation = steps.flatMap(\.preparation)
+    var messages = steps.flatMap(\.messages)
 
     var outcome = connection.exchange(preparation, layouts: layouts)
     if case .committed = outcome {
-      counts = deltas.filter { !$0.0.isDeferred }.map { ($0, replacedCounts($0, $1)) }
-      for (table, delta) in deltas where !table.isDeferred { table.commit(newClasses: delta.newClasses) }
+      for step in steps where !step.table.isDeferred {
+        step.counts = replacedCounts(step)
+        step.table.commit(newClasses: step.delta.newClasses)
+      }
       outcome = connection.exchange(messages, layouts: layouts)
     } else {
       messages = preparation
     }
     switch outcome {
-    case .committed: commit()
+    case .committed: for step in steps { step.commit(changes) }
     case .unknown(let fault):
       // What is true must be read; what is wanted is known.
-      for (table, delta) in deltas { table.commit(newClasses: delta.newClasses) }
-      commit()
+      for step in steps {
+        step.table.commit(newClasses: step.delta.newClasses)
+        step.commit(changes)
+      }
       isSuspect = true
       log("transaction of \(messages.count) requests: \(fault.text); reading the kernel back")
       try restore()
@@ -171,11 +169,11 @@ package final class Programmer {
   }
 
   /// Not worth failing for: counts are allowed to begin anew.
-  private func replacedCounts(_ table: TableState, _ delta: TableDelta) -> [FrontendKey: FrontendCounts] {
-    let keys = [MapKind.serviceIPs, .serviceNodePorts].flatMap { delta.replaced[$0] ?? [] }.map(\.key)
+  private func replacedCounts(_ step: TableStep) -> [FrontendKey: FrontendCounts] {
+    let keys = [MapKind.serviceIPs, .serviceNodePorts].flatMap { step.delta.replaced[$0] ?? [] }.map(\.key)
     if keys.isEmpty { return [:] }
     do throws(BackendFault) {
-      return try CounterReader(connection, table.family).counts(of: keys, table.frontends)
+      return try CounterReader(connection, step.table.family).counts(of: keys, step.table.frontends)
     } catch {
       log("\(error.message); the counts of \(keys.count) front ends begin anew")
       return [:]

@@ -68,10 +68,12 @@ package struct TableDelta: Sendable {
   /// Adds what makes a front end the kernel has nothing of.
   mutating func appendNew(at index: Int) {
     let key = settled[index].key
-    guard let serviceClass = settled[index].state?.serviceClass, settled[index].state?.isPlain == true,
-      settled[index].state?.refusals.count == 0, let endpoints = settled[index].state?.endpoints
-    else { return append(key, from: .unclaimed, to: settled[index].state ?? .unclaimed) }
+    guard let state = settled[index].state else { return }
+    guard let serviceClass = state.serviceClass, state.isPlain, state.refusals.count == 0 else {
+      return append(key, from: .unclaimed, to: state)
+    }
     let map = MapKind.endpoints(isNodePort: key.isNodePort)
+    let endpoints = state.endpoints
     for index in endpoints.indices where endpoints[index] != .absent {
       added.append(Element(key, index: UInt32(clamping: index), endpoints[index]), to: map)
     }

@@ -154,18 +154,20 @@ extension TableState {
   /// A service port that cannot be programmed keeps what the kernel has for it, as far as it is known and nobody else's.
   package func hold(_ port: ServicePort) {
     guard services[port.key] == nil else { return }
-    var record = ServiceRecord(frontends: [], hairpins: [])
+    var frontends: [(key: FrontendKey, state: FrontendState)] = []
+    var addresses: [Address] = []
     for (key, _) in port.frontends {
-      guard var state = frontends[key], state.owner == nil else { continue }
+      guard var state = self.frontends[key], state.owner == nil else { continue }
       state.owner = port.key
       put(key, state)
-      record.frontends.append(key)
+      frontends.append((key, state))
       for endpoint in state.endpoints + state.localEndpoints
-      where hairpins.contains(endpoint.address) && !record.hairpins.contains(endpoint.address) {
-        record.hairpins.append(endpoint.address)
+      where hairpins.contains(endpoint.address) && !addresses.contains(endpoint.address) {
+        addresses.append(endpoint.address)
         hairpinUses[endpoint.address, default: 0] += 1
       }
     }
-    if !record.frontends.isEmpty { services[port.key] = record }
+    if frontends.isEmpty { return }
+    services[port.key] = ServicePort(key: port.key, family: family, frontends: frontends, hairpins: addresses)
   }
 }

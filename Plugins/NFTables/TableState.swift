@@ -1,13 +1,9 @@
 /// What we know a table holds: after each commit, exactly what the kernel has. Kept small, since it grows with the cluster.
 package final class TableState {
-  package struct ServiceRecord: Equatable {
-    package var frontends: [FrontendKey]
-    package var hairpins: [Address]
-  }
-
   package let layout: Layout
   package internal(set) var frontends: [FrontendKey: FrontendState] = [:]
-  package internal(set) var services: [ServiceKey: ServiceRecord] = [:]
+  /// As they were asked for; how the kernel has their front ends is in `frontends`.
+  package internal(set) var services: [ServiceKey: ServicePort] = [:]
   /// Front ends of each class.
   package internal(set) var classUses: [ClassReference: Int] = [:]
   package internal(set) var classes: Set<ClassReference> = []
@@ -58,12 +54,12 @@ package final class TableState {
     }
     for change in changes where change.family == family {
       if let key = change.serviceKey, let record = services[key] {
-        for frontend in record.frontends { aim(frontend, at: nil, isClaim: false) }
+        for frontend in record.frontends { aim(frontend.key, at: nil, isClaim: false) }
         for address in record.hairpins { hairpinSteps[address, default: 0] -= 1 }
       }
       switch change {
       case .upsert(let port):
-        for frontend in port.frontends { aim(frontend.key, at: frontend.state, isClaim: true) }
+        for index in port.frontends.indices { aim(port.frontends[index].key, at: port.frontends[index].state, isClaim: true) }
         for address in port.hairpins { hairpinSteps[address, default: 0] += 1 }
       case .sweep(let keys, _): for key in keys { aim(key, at: nil, isClaim: false) }
       case .removal: break
@@ -107,7 +103,7 @@ package final class TableState {
     case .removal: break
     }
     guard !isLoading, let key = change.serviceKey else { return weight }
-    for key in services[key]?.frontends ?? [] { weight += elements(of: key) }
+    for frontend in services[key]?.frontends ?? [] { weight += elements(of: frontend.key) }
     return weight
   }
 
@@ -118,11 +114,10 @@ package final class TableState {
   package func commit(_ changes: some Collection<Change>, _ delta: inout TableDelta) {
     var touched: [Address] = []
     for change in changes where change.family == family {
-      let record: ServiceRecord?
+      let record: ServicePort?
       switch change {
       case .upsert(let port):
-        let settled = ServiceRecord(frontends: port.frontends.indices.map { port.frontends[$0].key }, hairpins: port.hairpins)
-        record = services.updateValue(settled, forKey: port.key)
+        record = services.updateValue(port, forKey: port.key)
         for address in port.hairpins { count(&hairpinUses, address, 1) }
         touched += port.hairpins
       case .removal(let key, _): record = services.removeValue(forKey: key)

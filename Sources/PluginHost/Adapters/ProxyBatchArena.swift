@@ -72,32 +72,33 @@ package struct ProxyBatchArena: ~Copyable {
       }
       return swl_string_t(data: text.baseAddress.map { UnsafePointer($0 + start) }, length: UInt64(character - start))
     }
+    // By their places: each copy of a service port counts four references.
     for index in batch.upserts.indices {
-      let port = batch.upserts[index]
       let (firstFrontend, firstEndpoint, firstRange) = (frontend, endpoint, sourceRange)
-      for value in port.frontends {
-        (frontends.baseAddress.unsafelyUnwrapped + frontend).initialize(to: swl_proxy_frontend_t(value, family: port.family))
+      for place in batch.upserts[index].frontends.indices {
+        (frontends.baseAddress.unsafelyUnwrapped + frontend).initialize(
+          to: swl_proxy_frontend_t(batch.upserts[index].frontends[place], family: batch.upserts[index].family))
         frontend += 1
       }
-      for value in port.endpoints {
-        (endpoints.baseAddress.unsafelyUnwrapped + endpoint).initialize(to: swl_proxy_endpoint_t(value))
+      for place in batch.upserts[index].endpoints.indices {
+        (endpoints.baseAddress.unsafelyUnwrapped + endpoint).initialize(to: swl_proxy_endpoint_t(batch.upserts[index].endpoints[place]))
         endpoint += 1
       }
-      for value in port.sourceRanges {
-        (sourceRanges.baseAddress.unsafelyUnwrapped + sourceRange).initialize(to: swl_address_t(value))
+      for place in batch.upserts[index].sourceRanges.indices {
+        (sourceRanges.baseAddress.unsafelyUnwrapped + sourceRange).initialize(to: swl_address_t(batch.upserts[index].sourceRanges[place]))
         sourceRange += 1
       }
       (services.baseAddress.unsafelyUnwrapped + index).initialize(
         to: swl_proxy_service_t(
-          struct_size: UInt32(MemoryLayout<swl_proxy_service_t>.size), family: port.family.number,
-          protocol: port.ipProtocol.rawValue, reserved: 0, key: keep(port.key),
+          struct_size: UInt32(MemoryLayout<swl_proxy_service_t>.size), family: batch.upserts[index].family.number,
+          protocol: batch.upserts[index].ipProtocol.rawValue, reserved: 0, key: keep(batch.upserts[index].key),
           frontends: frontends.baseAddress.map { UnsafePointer($0 + firstFrontend) },
-          frontend_count: UInt64(port.frontends.count), frontend_stride: UInt64(MemoryLayout<swl_proxy_frontend_t>.stride),
+          frontend_count: UInt64(batch.upserts[index].frontends.count), frontend_stride: UInt64(MemoryLayout<swl_proxy_frontend_t>.stride),
           endpoints: endpoints.baseAddress.map { UnsafePointer($0 + firstEndpoint) },
-          endpoint_count: UInt64(port.endpoints.count), endpoint_stride: UInt64(MemoryLayout<swl_proxy_endpoint_t>.stride),
-          affinity_seconds: port.affinitySeconds, reserved2: 0,
+          endpoint_count: UInt64(batch.upserts[index].endpoints.count), endpoint_stride: UInt64(MemoryLayout<swl_proxy_endpoint_t>.stride),
+          affinity_seconds: batch.upserts[index].affinitySeconds, reserved2: 0,
           source_ranges: sourceRanges.baseAddress.map { UnsafePointer($0 + firstRange) },
-          source_range_count: UInt64(port.sourceRanges.count)))
+          source_range_count: UInt64(batch.upserts[index].sourceRanges.count)))
     }
     for (index, key) in batch.removals.enumerated() {
       (removals.baseAddress.unsafelyUnwrapped + index).initialize(to: keep(key))

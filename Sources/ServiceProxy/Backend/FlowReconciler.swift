@@ -29,8 +29,9 @@ extension ProxyBatch {
   /// What this batch changes, as far as flows outlive it: those of TCP end by themselves.
   public var changes: [CommittedChange] {
     var changes: [CommittedChange] = []
-    for port in upserts where port.ipProtocol != .tcp {
-      changes.append(CommittedChange(key: port.key, previous: replaced[port.key], current: port))
+    // By their places: a load has thousands of TCP, and each is copied by counting four references.
+    for index in upserts.indices where upserts[index].ipProtocol != .tcp {
+      changes.append(CommittedChange(key: upserts[index].key, previous: replaced[upserts[index].key], current: upserts[index]))
     }
     for key in removals where replaced[key]?.ipProtocol != .tcp {
       changes.append(CommittedChange(key: key, previous: replaced[key], current: nil))

@@ -29,6 +29,10 @@ struct ServiceEntry: Sendable {
 
   /// False: it was there as it is.
   mutating func put(_ slice: Shared<EndpointSlice>) -> Bool {
+    if slices.isEmpty {
+      slices = [slice]
+      return true
+    }
     let name = slice.value.metadata.name
     let place = slices.firstIndex { $0.value.metadata.name >= name } ?? slices.endIndex
     if place < slices.endIndex, slices[place].value.metadata.name == name {

@@ -72,17 +72,15 @@ public struct ServiceTable: Sendable {
   }
 
   private mutating func place(named name: ObjectName) -> Int {
-    if let place = places[name] { return place }
-    let entry = ServiceEntry(name: ObjectMeta.namespacedName(name.namespace, name.name))
-    let place: Int
-    if let free = vacant.popLast() {
-      entries[free] = entry
-      place = free
-    } else {
-      place = entries.count
-      entries.append(entry)
+    func read(_ place: inout Int) -> Int { place }
+    // One look-up, whether it is known or not.
+    let place = read(&places[name, default: vacant.last ?? entries.count])
+    if place == entries.count {
+      entries.append(ServiceEntry(name: ObjectMeta.namespacedName(name.namespace, name.name)))
+    } else if place == vacant.last {
+      vacant.removeLast()
+      entries[place] = ServiceEntry(name: ObjectMeta.namespacedName(name.namespace, name.name))
     }
-    places[name] = place
     return place
   }
 
