@@ -76,11 +76,11 @@ package final class IPTablesBackend: WatchingProxy, InspectableProxy, TakeoverPr
   }
 
   package func listForeign(_ found: (String) -> Void) throws(BackendFault) {
-    try Cleanup(runner).list(Takeover.isKubeProxys, found)
+    try Cleanup(runner).list(Takeover.isKubeProxys, sparing: Takeover.shared, found)
   }
 
   package func removeForeign(removed: (String) -> Void) throws(BackendFault) {
-    try Cleanup(runner).remove(Takeover.isKubeProxys, removed)
+    try Cleanup(runner).remove(Takeover.isKubeProxys, sparing: Takeover.shared, removed)
   }
 
   // MARK: - Sync

@@ -15,20 +15,23 @@ package struct Cleanup {
   package static func isOurs(_ table: String, _ chain: String) -> Bool { chain.hasPrefix(ChainName.prefix) }
 
   /// "iptables-nft: chain … of table nat"
-  package func list(_ isUnwanted: (String, String) -> Bool, _ found: (String) -> Void) throws(BackendFault) {
+  package func list(
+    _ isUnwanted: (String, String) -> Bool, sparing shared: Set<String> = [], _ found: (String) -> Void
+  ) throws(BackendFault) {
     for tools in allTools {
       guard let saved = try read(tools) else { continue }
-      for name in Removal(from: saved, chunk: tools.variant.chunk, isUnwanted).names { found("\(label(tools)): \(name)") }
+      for name in Removal(from: saved, chunk: tools.variant.chunk, sparing: shared, isUnwanted).names { found("\(label(tools)): \(name)") }
     }
   }
 
   package func remove(
-    _ isUnwanted: (String, String) -> Bool, in variants: [Variant] = Variant.allCases, _ removed: (String) -> Void
+    _ isUnwanted: (String, String) -> Bool, sparing shared: Set<String> = [], in variants: [Variant] = Variant.allCases,
+    _ removed: (String) -> Void
   ) throws(BackendFault) {
     var first: BackendFault?
     for tools in allTools where variants.contains(tools.variant) {
       do throws(BackendFault) {
-        try remove(tools, isUnwanted, removed)
+        try remove(tools, isUnwanted, shared, removed)
       } catch {
         // The other variants and families are removed all the same.
         first = first ?? error
@@ -37,10 +40,12 @@ package struct Cleanup {
     if let first { throw first }
   }
 
-  private func remove(_ tools: Tools, _ isUnwanted: (String, String) -> Bool, _ removed: (String) -> Void) throws(BackendFault) {
+  private func remove(
+    _ tools: Tools, _ isUnwanted: (String, String) -> Bool, _ shared: Set<String>, _ removed: (String) -> Void
+  ) throws(BackendFault) {
     guard let saved = try read(tools) else { return }
     let cause = forbid(saved, removed)
-    let removal = Removal(from: saved, chunk: tools.variant.chunk) { table, chain in
+    let removal = Removal(from: saved, chunk: tools.variant.chunk, sparing: shared) { table, chain in
       isUnwanted(table, chain) && (cause == nil || chain != ChainName.localnet)
     }
     do throws(ToolFailure) {

@@ -7,10 +7,12 @@ package struct Removal: Equatable, Sendable {
 
   /// - Parameters:
   ///   - chunk: chains of one load.
+  ///   - shared: names of chains that stay as long as a rule in a chain that stays leads to them.
   ///   - isUnwanted: of table and chain.
-  package init(from saved: SavedRules, chunk: Int, _ isUnwanted: (String, String) -> Bool) {
+  package init(from saved: SavedRules, chunk: Int, sparing shared: Set<String> = [], _ isUnwanted: (String, String) -> Bool) {
     for table in saved.tables {
-      let chains = table.chains.filter { !table.builtin.contains($0) && isUnwanted(table.name, $0) }
+      let used = Self.used(shared, in: table, isUnwanted)
+      let chains = table.chains.filter { !table.builtin.contains($0) && !used.contains($0) && isUnwanted(table.name, $0) }
       let unwanted = Set(chains)
       let leading = table.rules.filter { rule in
         !unwanted.contains(rule.chain) && (Rule.target(of: rule.text).map { unwanted.contains(String($0)) } ?? false)
@@ -29,6 +31,15 @@ package struct Removal: Equatable, Sendable {
         }
       }
     }
+  }
+
+  private static func used(_ shared: Set<String>, in table: SavedRules.SavedTable, _ isUnwanted: (String, String) -> Bool) -> Set<String> {
+    if shared.isEmpty { return [] }
+    var used: Set<String> = []
+    for rule in table.rules where !isUnwanted(table.name, rule.chain) {
+      if let target = Rule.target(of: rule.text) { used.insert(String(target)) }
+    }
+    return shared.intersection(used)
   }
 
   private mutating func add(_ table: String, _ lines: [String]) {

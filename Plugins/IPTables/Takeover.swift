@@ -7,6 +7,10 @@ package enum Takeover {
     return prefixes.contains { chain.hasPrefix($0) }
   }
 
+  /// A CNI plugin may mark what is to be masqueraded by kube-proxy's chain (portmap's externalSetMarkChain), and its rules would go
+  /// with the chain. What is marked so is masqueraded by our rules too.
+  package static let shared: Set<String> = ["KUBE-MARK-MASQ"]
+
   private static let names: Set<String> = [
     "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ", "KUBE-FORWARD",
     "KUBE-PROXY-FIREWALL", "KUBE-PROXY-CANARY",

@@ -30,6 +30,11 @@ package struct SavedRules: Equatable, Sendable {
     tables[table, default: [:]].keys.filter(isMeant).sorted()
   }
 
+  /// The chains that rules of some chains lead to.
+  package func targets(_ table: String, ofChains isMeant: (String) -> Bool) -> Set<String> {
+    Set(tables[table, default: [:]].filter { isMeant($0.key) }.flatMap { $0.value.compactMap(Self.target) })
+  }
+
   /// What `iptables-restore --noflush` has to read to make the rules stand; nil: they do.
   package func repair(_ rules: Rules) -> String? {
     var text = ""

@@ -47,6 +47,9 @@ private struct Leftovers {
       "KUBE-FORWARD", "KUBE-NODE-PORT", "KUBE-PROXY-FIREWALL", "KUBE-SOURCE-RANGES-FIREWALL", "KUBE-IPVS-FILTER", "KUBE-IPVS-OUT-FILTER",
     ],
   ]
+  /// A CNI plugin may mark what is to be masqueraded by kube-proxy's chain (portmap's externalSetMarkChain), and its rules would go
+  /// with the chain. What is marked so is masqueraded by our rules too.
+  private static let shared: Set<String> = ["KUBE-MARK-MASQ"]
   private static let setPrefixes = [
     "KUBE-CLUSTER-IP", "KUBE-EXTERNAL-IP", "KUBE-HEALTH-CHECK-NODE-PORT", "KUBE-IPVS-IPS", "KUBE-LOAD-BALANCER", "KUBE-LOOP-BACK",
     "KUBE-NODE-PORT",
@@ -75,7 +78,9 @@ private struct Leftovers {
       for (table, meant) in Self.chainNames.sorted(by: { $0.key < $1.key }) {
         // In the iptables mode each Service has chains of its own, and these belong to it.
         if rules.tables[table]?.keys.contains(where: { $0.hasPrefix("KUBE-SVC-") }) == true { continue }
-        chains += rules.chains(table) { meant.contains($0) }.map { Chain(family: family, table: table, name: $0) }
+        let used = rules.targets(table) { !meant.contains($0) }
+        chains += rules.chains(table) { meant.contains($0) && !(Self.shared.contains($0) && used.contains($0)) }
+          .map { Chain(family: family, table: table, name: $0) }
       }
     }
   }

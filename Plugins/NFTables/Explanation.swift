@@ -24,7 +24,8 @@ struct Explanation {
 
     var text = TableText(family)
     for map in MapKind.allCases {
-      let elements = map.isDynamic ? try clients(map, of: record) : try present(map, delta.added[map] ?? [])
+      let elements =
+        map.isDynamic ? try clients(map, of: record) : try present(map, delta.additions(to: map))
       if !elements.isEmpty { text.add(map, elements, definition: false) }
     }
     let chains = try readback.chains(family)

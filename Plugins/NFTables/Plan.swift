@@ -8,7 +8,7 @@ package enum Plan {
     var text = TableText(family, comment: Layout.tableComment)
     let references = state.classUses.keys.sorted { $0.chain < $1.chain }
     for map in MapKind.allCases {
-      var elements = (delta.added[map] ?? []).map { element in
+      var elements = delta.additions(to: map).map { element in
         element.text(family, map, withValue: true, note: map.isCounted ? " counter packets 0 bytes 0" : "")
       }
       if map.value == .verdict {

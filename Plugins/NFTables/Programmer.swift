@@ -150,6 +150,8 @@ package final class Programmer {
     case .refused(let refusals):
       let fault = Failure.fault(refusals, messages)
       let kind = Failure.kind(of: refusals)
+      // The kernel has taken them, and nobody here knows of them.
+      if steps.contains(where: { !$0.delta.newRanges.isEmpty }) { isSuspect = true }
       if kind == .denied || kind == .transient { throw fault }
       if kind == .surprise, !afterRestoring {
         log("\(fault.message); reading the kernel back")

@@ -4,6 +4,10 @@ package struct TableDelta: Sendable {
   /// Made in a transaction of their own before this one: a packet that began in the old generation may already read elements of
   /// the new one, and would find a chain made together with them still empty.
   package var newClasses: [ClassReference] = []
+  /// Source ranges of front ends that had none. In the transaction before too: while the kernel commits, a front end asks for its
+  /// ranges from the beginning and a set of intervals shows new elements at the end (nft_pipapo_commit, 5.13 to 6.18), and in between
+  /// nobody would be served.
+  package var newRanges = ElementLists()
   package var newHairpins: [Address] = []
   /// Of a table that is read back or loaded; otherwise they go later than the endpoints, see `Programmer`.
   package var oldHairpins: [Address] = []
@@ -22,8 +26,13 @@ package struct TableDelta: Sendable {
 
   package init(_ family: Family) { self.family = family }
 
-  package var isEmpty: Bool { newHairpins.isEmpty && oldHairpins.isEmpty && replaced.isEmpty && added.isEmpty && removed.isEmpty }
-  package var weight: Int { replaced.count + added.count + removed.count }
+  package var isEmpty: Bool {
+    newRanges.isEmpty && newHairpins.isEmpty && oldHairpins.isEmpty && replaced.isEmpty && added.isEmpty && removed.isEmpty
+  }
+  package var weight: Int { newRanges.count + replaced.count + added.count + removed.count }
+
+  /// Of one map, whichever transaction they go in.
+  package func additions(to map: MapKind) -> [Element] { (newRanges[map] ?? []) + (added[map] ?? []) }
 
   /// The same where one may not be there.
   package mutating func append(_ key: FrontendKey, from old: FrontendState?, to new: FrontendState?) {
@@ -161,7 +170,8 @@ package struct TableDelta: Sendable {
     if !gone.isEmpty {
       if new.isEmpty { removed.append(gone, to: map) } else { replaced.append(gone, to: map) }
     }
-    for range in new where !old.contains(range) { added.append(Element(key, from: range), to: map) }
+    let come = new.filter { !old.contains($0) }.map { Element(key, from: $0) }
+    if old.isEmpty { newRanges.append(come, to: map) } else { added.append(come, to: map) }
   }
 
   /// Made anew whenever the class is, so that all counts of a front end start together.
@@ -184,6 +194,12 @@ extension FrontendState {
 }
 
 extension TableDelta {
+  /// The requests of the transaction before.
+  package func preparation(_ layout: Layout) -> [Message] {
+    newClasses.flatMap { layout.creation(of: $0) }
+      + [MapKind.sourceRanges, .nodePortSourceRanges].compactMap { map in newRanges[map].map { .addElements(family, map, $0) } }
+  }
+
   /// The requests of the transaction. What leads somewhere comes after what it leads to, and goes before it: a packet that
   /// reads while the kernel commits meets no dead end.
   package func messages(_ layout: Layout) -> [Message] {

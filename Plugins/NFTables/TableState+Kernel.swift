@@ -109,14 +109,15 @@ extension TableState {
     delta.oldHairpins = Array(start.hairpins.subtracting(hairpins))
     func append(_ key: FrontendKey, from old: FrontendState?, to new: FrontendState?) {
       delta.append(key, from: old, to: new)
-      if delta.weight >= limit {
-        parts.append(delta.messages(layout))
-        delta = TableDelta(family)
-      }
+      if delta.weight >= limit { take() }
+    }
+    func take() {
+      parts += [delta.preparation(layout), delta.messages(layout)].filter { !$0.isEmpty }
+      delta = TableDelta(family)
     }
     for (key, state) in frontends { append(key, from: start.frontends[key], to: state) }
     for (key, state) in start.frontends where frontends[key] == nil { append(key, from: state, to: nil) }
-    if !delta.isEmpty { parts.append(delta.messages(layout)) }
+    take()
     return parts
   }
 

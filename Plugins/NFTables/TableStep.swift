@@ -12,7 +12,7 @@ final class TableStep {
   }
 
   /// What has to be in the kernel before `messages`.
-  var preparation: [Message] { table.isDeferred ? [] : delta.newClasses.flatMap { table.layout.creation(of: $0) } }
+  var preparation: [Message] { table.isDeferred ? [] : delta.preparation(table.layout) }
   var messages: [Message] { table.isDeferred ? [] : delta.messages(table.layout) }
 
   /// The kernel has taken it.

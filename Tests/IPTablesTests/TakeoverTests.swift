@@ -97,6 +97,28 @@ enum KubeProxyRules {
     try namespace.run { try backend.listForeign { Issue.record("still there: \($0)") } }
   }
 
+  /// As portmap has them with externalSetMarkChain.
+  @Test(arguments: Variant.allCases)
+  func theMarkOthersUseStaysWithTheirRules(_ variant: Variant) throws {
+    let hostPort = """
+      *nat
+      :CNI-DN-DDDDDDDDDDDDDDDD - [0:0]
+      -A CNI-DN-DDDDDDDDDDDDDDDD -s 10.0.1.0/24 -p tcp -m tcp --dport 8080 -j KUBE-MARK-MASQ
+      COMMIT
+
+      """
+    for text in [KubeProxyRules.text, hostPort] { try restore("iptables", variant, text) }
+    let backend = try makeBackend(variant)
+    try namespace.run {
+      try backend.removeForeign { #expect(!$0.contains("KUBE-MARK-MASQ"), "\($0) went") }
+      try backend.listForeign { Issue.record("still there: \($0)") }
+    }
+    let left = try save("iptables", variant)
+    #expect(left.contains("--dport 8080 -j KUBE-MARK-MASQ"))
+    #expect(left.contains("-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000"))
+    #expect(!left.contains("KUBE-SERVICES"))
+  }
+
   @Test(arguments: Variant.allCases)
   func cleanupRemovesOurRulesOfBothVariantsAndNothingElse(_ variant: Variant) throws {
     let other: Variant = variant == .nft ? .legacy : .nft

@@ -71,6 +71,8 @@ struct OthersVirtualMachineTests {
       -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
       -A KUBE-SERVICES -m set --match-set KUBE-CLUSTER-IP dst,dst -j KUBE-MARK-MASQ
       -A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000
+      :CNI-DN-DDDDDDDDDDDDDDDD - [0:0]
+      -A CNI-DN-DDDDDDDDDDDDDDDD -s 10.0.1.0/24 -p tcp -m tcp --dport 8080 -j KUBE-MARK-MASQ
       :KUBE-POSTROUTING - [0:0]
       -A POSTROUTING -j KUBE-POSTROUTING
       -A KUBE-POSTROUTING -m mark --mark 0x4000/0x4000 -j MASQUERADE
@@ -111,7 +113,9 @@ struct OthersVirtualMachineTests {
       #expect(!rest.contains(word), "\(word) is left")
     }
     // kubelet's, and somebody's.
-    for word in ["KUBE-FIREWALL", "192.0.2.1:9999"] { #expect(rest.contains(word), "\(word) is gone") }
+    for word in ["KUBE-FIREWALL", "192.0.2.1:9999", "--dport 8080 -j KUBE-MARK-MASQ", "-A KUBE-MARK-MASQ -j MARK"] {
+      #expect(rest.contains(word), "\(word) is gone")
+    }
     #expect(conversation.echoes("still there"))
     #expect(try scene.servers(from: scene.outside, plan.cluster, 80) == ["A", "B"])
     try scene.node.run { try backend.listForeign { Issue.record("\($0) after removal") } }

@@ -16,7 +16,7 @@ struct DeltaPropertyTests {
 
     func apply(_ changes: [Change]) {
       var delta = state.delta(for: changes)
-      kernel.apply(delta.newClasses.flatMap { state.layout.creation(of: $0) })
+      kernel.apply(delta.preparation(state.layout))
       state.commit(newClasses: delta.newClasses)
       kernel.apply(delta.messages(state.layout))
       state.commit(changes, &delta)

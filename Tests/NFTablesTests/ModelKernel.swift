@@ -14,6 +14,8 @@ final class ModelKernel {
 
   /// One transaction.
   func apply(_ messages: [Message], location: SourceLocation = #_sourceLocation) {
+    let rangedBefore = ranged
+    defer { expectNoLateRanges(messages, rangedBefore, location) }
     for message in messages {
       switch message {
       case .addChain(_, let name, _): chains.insert(name)
@@ -36,6 +38,19 @@ final class ModelKernel {
       }
     }
     expectNoDeadEnds(location)
+  }
+
+  /// Front ends with source ranges.
+  private var ranged: Set<FrontendKey> { Set(values.filter { $0.key.map.isInterval }.map(\.value.key)) }
+
+  /// While the kernel commits, a front end asks for its ranges from the beginning, and new ones are there at the end.
+  private func expectNoLateRanges(_ messages: [Message], _ before: Set<FrontendKey>, _ location: SourceLocation) {
+    let late = ranged.subtracting(before)
+    for case .addElements(_, let map, let elements) in messages where map == .serviceIPs || map == .serviceNodePorts {
+      for element in elements where element.serviceClass.isRestricted {
+        #expect(!late.contains(element.key), "serves nobody during its commit", sourceLocation: location)
+      }
+    }
   }
 
   /// As the kernel refuses it.

@@ -41,6 +41,12 @@ struct RenderTests {
     try expectSnapshot("affinity-registers-\(family.name)", chains.flatMap { chain in chain.rules.map { "\(chain.name): \($0.text)" } })
   }
 
+  /// What goes in a transaction before.
+  private func prepared(_ delta: TableDelta, _ layout: Layout) -> [String] {
+    let ranges = delta.preparation(layout).filter { if case .addElements(_, let map, _) = $0 { map.isInterval } else { false } }
+    return delta.newClasses.map { "prepare \($0.chain)" } + ranges.flatMap(\.lines).map { "prepare \($0)" }
+  }
+
   @Test func theLifeOfAServiceWithAffinityIsAsRecorded() throws {
     let state = TableState(Layout(family: .ipv4, settings: try Fixtures.settings()))
     let (one, two, three) = (TestEndpoint.onNode("10.0.1.2", 80), TestEndpoint("10.0.2.2", 80), TestEndpoint("10.0.3.2", 80))
@@ -64,7 +70,7 @@ struct RenderTests {
     for (name, changes) in steps {
       var delta = state.delta(for: changes)
       lines.append("# \(name)")
-      lines += delta.newClasses.map { "prepare \($0.chain)" } + delta.messages(state.layout).flatMap(\.lines)
+      lines += prepared(delta, state.layout) + delta.messages(state.layout).flatMap(\.lines)
       state.commit(newClasses: delta.newClasses)
       state.commit(changes, &delta)
       lines += state.hairpinRemoval().flatMap(\.lines).map { "later: \($0)" }
@@ -91,7 +97,7 @@ struct RenderTests {
     for (name, changes) in steps {
       var delta = state.delta(for: changes)
       lines.append("# \(name)")
-      lines += delta.newClasses.map { "prepare \($0.chain)" } + delta.messages(state.layout).flatMap(\.lines)
+      lines += prepared(delta, state.layout) + delta.messages(state.layout).flatMap(\.lines)
       state.commit(newClasses: delta.newClasses)
       state.commit(changes, &delta)
       lines += state.hairpinRemoval().flatMap(\.lines).map { "later: \($0)" }
