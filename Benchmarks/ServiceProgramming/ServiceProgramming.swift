@@ -23,6 +23,12 @@ struct ServiceProgramming: AsyncParsableCommand {
 
   private static let configuration = ["cluster-cidrs": "10.128.0.0/9", "service-cidrs": "172.16.0.0/12"]
 
+  /// As the daemon does.
+  @MainActor static func main() async {
+    Allocator.shareOneHeap()
+    await main(nil)
+  }
+
   func run() async throws {
     var table = Table()
     table.printHeader()

@@ -1,4 +1,5 @@
 import ArgumentParser
+import PluginHost
 
 /// The command.
 @main
@@ -22,6 +23,12 @@ package struct Swiftlet: AsyncParsableCommand {
     ])
 
   package init() {}
+
+  /// On the main thread, when there is no other yet.
+  @MainActor package static func main() async {
+    Allocator.shareOneHeap()
+    await main(nil)
+  }
 }
 
 /// How a command prints what it found.

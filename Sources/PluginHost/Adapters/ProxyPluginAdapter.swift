@@ -30,7 +30,7 @@ public struct ProxyPluginAdapter: ProxyBackend {
           }
         }
         // What a load needed on its way is given back: for megabytes of rules in text the allocator would keep them for ever.
-        if batch.complete { FreedMemory.giveBack() }
+        if batch.complete { Allocator.giveBack() }
         return (status, ProxySyncReport(failures: collector.failures))
       }
     } catch let error {

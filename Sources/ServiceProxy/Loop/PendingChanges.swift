@@ -22,12 +22,9 @@ struct PendingChanges: Sendable {
     // The first list of a start holds every Service: it is taken over, not copied.
     if inbox.isEmpty { inbox = changes } else { inbox += changes }
     if oldestQueued == 0 { oldestQueued = time }
-    for change in changes {
-      switch change {
-      case .serviceSet, .serviceRemoved: services += 1
-      case .sliceSet, .sliceRemoved: slices += 1
-      }
-    }
+    let ofServices = changes.count(where: \.isOfService)
+    services += ofServices
+    slices += changes.count - ofServices
   }
 
   mutating func disturb(at time: Int64) { if disturbedSince == 0 { disturbedSince = time } }

@@ -106,13 +106,13 @@ public actor ProxyLoop {
   private func apply(_ changes: [ServiceChange]) {
     guard !changes.isEmpty else { return }
     table.expect(changes)
+    var services: UInt64 = 0
     for change in changes {
       table.apply(change)
-      switch change {
-      case .serviceSet, .serviceRemoved: counts.serviceChanges += 1
-      case .sliceSet, .sliceRemoved: counts.endpointChanges += 1
-      }
+      if change.isOfService { services += 1 }
     }
+    counts.serviceChanges += services
+    counts.endpointChanges += UInt64(changes.count) - services
     submitted += 1
     counts.lastQueued = ProxyLoop.unixSeconds()
   }

@@ -9,6 +9,14 @@ public enum ServiceChange: Sendable {
   /// "namespace/name"
   case sliceRemoved(String)
 
+  /// Else it is of a slice.
+  var isOfService: Bool {
+    switch self {
+    case .serviceSet, .serviceRemoved: true
+    case .sliceSet, .sliceRemoved: false
+    }
+  }
+
   public static func service(_ service: Service) -> ServiceChange { .serviceSet(Shared(service)) }
   public static func slice(_ slice: EndpointSlice) -> ServiceChange { .sliceSet(Shared(slice)) }
 }

@@ -25,6 +25,8 @@ struct ServiceEntry: Sendable {
 
   init(name: String) { self.name = name }
 
+  var rank: ServiceRank { ServiceRank(created: service?.value.metadata.creationTimestamp, name: name) }
+
   var isEmpty: Bool { service == nil && slices.isEmpty }
 
   /// False: it was there as it is.
@@ -46,4 +48,12 @@ struct ServiceEntry: Sendable {
 
   /// - Parameter name: "namespace/name" of the slice.
   mutating func removeSlice(_ name: String) { slices.removeAll { $0.value.metadata.namespacedName == name } }
+}
+
+extension EndpointSlice {
+  /// As upstream: the controller marks the slices of a headless Service, and no proxy uses what bears the mark.
+  var isHeadless: Bool {
+    // One is the name of its Service; hashing the long name of the other takes a while with thousands of slices.
+    metadata.labels.count > 1 && metadata.labels["service.kubernetes.io/headless"] != nil
+  }
 }

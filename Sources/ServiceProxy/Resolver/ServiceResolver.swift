@@ -49,8 +49,11 @@ public struct ServiceResolver: Sendable {
             fieldPath: "spec.loadBalancerSourceRanges",
             reason: "no range is of \(family.rawValue): nobody is served at the balancer's \(family.rawValue) addresses"))
       }
-      for port in service.value.spec.ports {
-        if let resolved = resolve(port, of: service, name, slices: own, frontends: frontends) { resolution.ports.append(resolved) }
+      for index in service.value.spec.ports.indices {
+        let port = resolve(service.value.spec.ports[index], of: service, name, slices: own, frontends: frontends)
+        guard let port else { continue }
+        // Most have one.
+        if resolution.ports.isEmpty { resolution.ports = [port] } else { resolution.ports.append(port) }
       }
     }
     guard service.value.needsHealthCheck else { return resolution }

@@ -92,9 +92,7 @@ public struct ServiceTable: Sendable {
 
   private mutating func replace(_ slice: Shared<EndpointSlice>) {
     let name = ObjectName(slice.value.metadata)
-    // As upstream: the controller marks the slices of a headless Service, and no proxy uses what bears the mark.
-    let isHeadless = slice.value.metadata.labels["service.kubernetes.io/headless"] != nil
-    guard let service = slice.value.serviceName, !isHeadless else {
+    guard let service = slice.value.serviceName, !slice.value.isHeadless else {
       if let previous = placeOfSlice.removeValue(forKey: name) { removeSlice(slice.value.metadata.namespacedName, at: previous) }
       return
     }
@@ -285,24 +283,24 @@ extension ServiceTable {
     return handedOut
   }
 
-  private func rank(_ place: Int) -> ServiceRank {
-    ServiceRank(created: entries[place].service?.value.metadata.creationTimestamp, name: entries[place].name)
-  }
+  private func rank(_ place: Int) -> ServiceRank { entries[place].rank }
 
   /// Resolves one Service and claims its front ends.
   private mutating func settle(_ place: Int) -> (previous: [ResolvedServicePort], woken: Set<Int>) {
-    let rank = rank(place)
-    let wasRankedOtherwise = entries[place].settled.map { $0.created != rank.created } ?? false
+    let created = entries[place].service?.value.metadata.creationTimestamp
+    let wasRankedOtherwise = entries[place].settled.map { $0.created != created } ?? false
     let previous = entries[place].programmed
     var resolution = resolution(at: place)
     if resolution.ports.count > 1 { resolution.ports.sort { $0.key < $1.key } }
-    let outcome = claim(resolution.ports, at: place, rank, held: previous, isReranked: wasRankedOtherwise)
-    if healthChecks.set(resolution.healthCheck, of: rank) { isHealthCheckMoved = true }
+    let outcome = claim(resolution.ports, at: place, held: previous, isReranked: wasRankedOtherwise)
+    if resolution.healthCheck != nil || !healthChecks.wanted.isEmpty, healthChecks.set(resolution.healthCheck, of: rank(place)) {
+      isHealthCheckMoved = true
+    }
     if !resolution.issues.isEmpty || !outcome.conflicts.isEmpty || !entries[place].issues.isEmpty {
       note(resolution.issues + outcome.conflicts.map { issue($0, at: place) }, at: place)
     }
     entries[place].programmed = outcome.granted
-    entries[place].settled = .init(created: rank.created)
+    entries[place].settled = .init(created: created)
     if entries[place].isEmpty { vacate(place) }
     return (previous, outcome.woken)
   }
@@ -314,12 +312,11 @@ extension ServiceTable {
 
   /// A function of its own, so that nobody else holds the entries when one is changed.
   private mutating func claim(
-    _ wanted: [ResolvedServicePort], at place: Int, _ rank: ServiceRank, held: [ResolvedServicePort], isReranked: Bool
+    _ wanted: [ResolvedServicePort], at place: Int, held: [ResolvedServicePort], isReranked: Bool
   ) -> FrontendClaims.Outcome {
     claims.settle(place, held: held, wanted: wanted, isReranked: isReranked) { [entries] other in
       // Who is gone holds only what was not taken back yet.
-      guard let service = entries[other].service else { return true }
-      return rank < ServiceRank(created: service.value.metadata.creationTimestamp, name: entries[other].name)
+      entries[other].service == nil || entries[place].rank < entries[other].rank
     }
   }
 
