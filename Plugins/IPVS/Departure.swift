@@ -54,7 +54,7 @@ extension Programmer {
     let entry = Ledger.Entry(port: before.port, footprint: left.emptied)
     guard ledger.putBack(entry) else { return }
     departing[key] = executor.now()
-    scope.insert(entry.footprint, for: key)
+    scope.insert(entry)
   }
 
   /// A client on the node has the address it connects to for its own as well. When it is refused it hears of that only by its
@@ -99,7 +99,7 @@ extension Programmer {
     if entries.isEmpty { return }
     var scope = Scope()
     for entry in entries {
-      scope.insert(entry.footprint, for: entry.port.key)
+      scope.insert(entry)
       ledger.remove(entry.port.key)
       departing[entry.port.key] = nil
       marks.release(entry.port.key)

@@ -48,6 +48,10 @@ package struct Drain: Equatable, Sendable {
   package var pause: UInt64 { min(60, 2 + UInt64(places.count) / 100) }
 
   /// Takes notice of what was done.
+  package mutating func record(_ operations: [Operation], now: UInt64) {
+    for operation in operations { record(operation, now: now) }
+  }
+
   package mutating func record(_ operation: Operation, now: UInt64) {
     switch operation {
     case .changeReal(_, _, weight: 0): break

@@ -47,8 +47,8 @@ package struct Examination {
       damage("set \(name) is gone")
       return
     }
-    let expected = kind.isStatic ? kernel.networks(kind, family).count : mirror.counts[SetPlace(kind, family)] ?? 0
-    if header.elements < expected { damage("set \(name) has \(header.elements) elements of \(expected)") }
+    let expected = kind.isStatic ? kernel.networks(kind, family).count : mirror.count(kind, family)
+    if let elements = header.elements, elements < expected { damage("set \(name) has \(elements) elements of \(expected)") }
     let references = kernel.rules.references[SetPlace(kind, family)] ?? 0
     if header.references < references {
       damage("iptables rules that ask set \(name) are gone; \(header.references) of \(references) are left")

@@ -9,7 +9,7 @@ final class Executor {
   /// The account may be wrong: read the kernel before the next change.
   var isStale = true
   /// Steps taken for the changes being applied.
-  private(set) var recent: [Delta.Step] = []
+  private(set) var recent: [Delta.Steps] = []
 
   init(_ kernel: any Kernel, now: @escaping () -> UInt64) {
     self.kernel = kernel
@@ -17,6 +17,9 @@ final class Executor {
   }
 
   func forgetRecent() { recent = [] }
+
+  /// - Parameter count: of service ports that come.
+  func reserve(_ count: Int) { mirror.reserve(count) }
 
   // MARK: What the kernel holds
 
@@ -43,6 +46,7 @@ final class Executor {
 
   /// Takes over kube-proxy's virtual servers where we want one.
   func adopt(_ footprint: Footprint) {
+    if mirror.inherited.isEmpty { return }
     for server in footprint.servers {
       guard mirror.servers[server.key] == nil, let inherited = mirror.inherited.removeValue(forKey: server.key) else { continue }
       mirror.servers[server.key] = inherited
@@ -56,33 +60,31 @@ final class Executor {
     var faults: [String: BackendFault] = [:]
     for phase in Operation.Phase.allCases {
       // After a failure what serves a service port must stay as it is.
-      let steps = faults.isEmpty ? delta[phase] : delta[phase].filter { $0.owner.isEmpty || faults[$0.owner] == nil }
+      var steps = delta[phase]
+      if !faults.isEmpty { steps = steps.filter { faults[steps.owner($0)] == nil || steps.owner($0).isEmpty } }
       faults.merge(try perform(steps)) { old, _ in old }
     }
     return faults
   }
 
-  private func perform(_ steps: [Delta.Step]) throws(BackendFault) -> [String: BackendFault] {
+  private func perform(_ steps: Delta.Steps) throws(BackendFault) -> [String: BackendFault] {
     if steps.isEmpty { return [:] }
     let refused: [RefusedStep]
     do throws(BackendFault) {
-      refused = try kernel.perform(steps.map(\.operation))
+      refused = try kernel.perform(steps.operations)
     } catch {
       isStale = true
       throw BackendFault(error.status == .denied ? .denied : .retry, error.message, errno: error.osErrno)
     }
     var faults: [String: BackendFault] = [:]
-    let trespasses = try leaveForeign(steps, refused)
+    let trespasses = try leaveForeign(steps.operations, refused)
     let places = Set(refused.map(\.index)).union(trespasses)
-    let taken = places.isEmpty ? steps : steps.enumerated().filter { !places.contains($0.offset) }.map(\.element)
-    recent += taken
-    let now = now()
-    for step in taken {
-      mirror.record(step.operation)
-      drain.record(step.operation, now: now)
-    }
+    let taken = places.isEmpty ? steps : steps.filter { !places.contains($0) }
+    recent.append(taken)
+    mirror.record(taken.operations)
+    drain.record(taken.operations, now: now())
     for step in refused {
-      let owner = steps[safe: step.index]?.owner ?? ""
+      let owner = steps.owner(step.index)
       if faults[owner] == nil { faults[owner] = step.fault }
     }
     return faults
@@ -91,18 +93,18 @@ final class Executor {
   /// The kernel works steps off one by one. Where it refused a virtual server since somebody else made it meanwhile, it took the
   /// real servers that follow, for that one.
   /// - Returns: which steps these were; they are taken back.
-  private func leaveForeign(_ steps: [Delta.Step], _ refused: [RefusedStep]) throws(BackendFault) -> [Int] {
+  private func leaveForeign(_ steps: [Operation], _ refused: [RefusedStep]) throws(BackendFault) -> [Int] {
     let servers = refused.compactMap { step -> ServerKey? in
-      if case .addServer(let key, _) = steps[safe: step.index]?.operation { key } else { nil }
+      if case .addServer(let key, _) = steps[safe: step.index] { key } else { nil }
     }
     if servers.isEmpty { return [] }
     let places = Set(refused.map(\.index))
     let trespasses = steps.enumerated().filter { place, step in
-      if case .addReal(let key, _) = step.operation { servers.contains(key) && !places.contains(place) } else { false }
+      if case .addReal(let key, _) = step { servers.contains(key) && !places.contains(place) } else { false }
     }
     if trespasses.isEmpty { return [] }
     do throws(BackendFault) {
-      _ = try kernel.perform(trespasses.compactMap(\.element.operation.undoing))
+      _ = try kernel.perform(trespasses.compactMap(\.element.undoing))
     } catch {
       isStale = true
       throw error
@@ -119,13 +121,13 @@ final class Executor {
   func workOff(_ ledger: Ledger) throws(BackendFault) {
     if drain.isEmpty { return }
     let due = drain.due(try kernel.activity(drain.servers), now: now())
-    _ = try perform(due.map { Delta.Step(operation: .removeReal($0.server, $0.real), owner: "") })
+    _ = try perform(Delta.Steps(due.map { .removeReal($0.server, $0.real) }))
     // A virtual server without any is what was left for their sake.
-    var empty: [Delta.Step] = []
+    var empty: [Operation] = []
     for server in Set(due.map(\.server))
     where mirror.servers[server]?.weights.isEmpty == true && !ledger.wants(server) {
-      empty.append(Delta.Step(operation: .removeServer(server), owner: ""))
+      empty.append(.removeServer(server))
     }
-    _ = try perform(empty)
+    _ = try perform(Delta.Steps(empty))
   }
 }

@@ -20,13 +20,14 @@ package struct Footprint: Equatable, Sendable {
   ///   - nodeAddresses: of all interfaces but the dummy one.
   ///   - markNumber: asked for when `port.needsMark`.
   package init(_ port: ServicePort, _ settings: Settings, nodeAddresses: Set<Address>, markNumber: UInt32?) {
-    var seen: Set<Frontend> = []
+    servers.reserveCapacity(port.entrances.count)
+    elements.reserveCapacity(3 * port.entrances.count)
     for entrance in port.entrances {
       let isNear = markNumber != nil && port.needsMark(entrance)
       let mark = isNear ? settings.mark.value(markNumber ?? 0, masquerading: entrance.masquerade == .always) : nil
       for address in Self.addresses(of: entrance, port.family, settings, nodeAddresses) {
         let frontend = Frontend(address: address, proto: port.proto, port: entrance.port)
-        guard seen.insert(frontend).inserted else { continue }
+        if has(.address(frontend)) { continue }
         append(frontend, entrance, port, settings, nodeAddresses)
         if let mark { elements.append(.near(frontend, mark: mark)) }
       }
@@ -65,7 +66,7 @@ package struct Footprint: Equatable, Sendable {
   }
 
   private mutating func append(server key: ServerKey, _ reals: [RealServer], _ port: ServicePort, _ settings: Settings) {
-    if servers.contains(where: { $0.key == key }) { return }
+    if has(key) { return }
     var shape = ServerShape(scheduler: settings.scheduler, persistence: port.affinity)
     // With persistence a server of a mark keeps the port the client asked for instead of the endpoint's (ip_vs_sched_persist, up to
     // 6.18 at least), so there clients are told apart by their addresses.
@@ -74,15 +75,29 @@ package struct Footprint: Equatable, Sendable {
   }
 
   private static func unique(_ reals: [RealServer]) -> [RealServer] {
-    // To look at a few is cheaper than to hash them.
-    if reals.count <= 8 { return reals.reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
+    // To look at a few is cheaper than to hash them, and as a rule they are as they should be.
+    if reals.count <= 8 {
+      let isUnique = reals.indices.allSatisfy { place in !reals.prefix(place).contains { $0 == reals[safe: place] } }
+      return isUnique ? reals : reals.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
     var seen = Set<RealServer>(minimumCapacity: reals.count)
     return reals.filter { seen.insert($0).inserted }
   }
 
-  package var frontends: [Frontend] {
-    servers.compactMap { server in if case .address(let frontend) = server.key { frontend } else { nil } }
+  /// Those of all that a service port asks for.
+  package static func frontends(_ port: ServicePort, _ settings: Settings, nodeAddresses: Set<Address>) -> [Frontend] {
+    var frontends: [Frontend] = []
+    for entrance in port.entrances {
+      for address in addresses(of: entrance, port.family, settings, nodeAddresses) {
+        let frontend = Frontend(address: address, proto: port.proto, port: entrance.port)
+        if !frontends.contains(frontend) { frontends.append(frontend) }
+      }
+    }
+    return frontends
   }
+
+  /// They are few: to hash them costs more.
+  private func has(_ key: ServerKey) -> Bool { servers.contains { $0.key == key } }
 
   private static func addresses(
     of entrance: ServicePort.Entrance, _ family: Family, _ settings: Settings, _ nodeAddresses: Set<Address>

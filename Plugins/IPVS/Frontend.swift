@@ -12,9 +12,18 @@ package struct Frontend: Hashable, Sendable, Comparable {
     self.port = port
   }
 
-  package func hash(into hasher: inout Hasher) {
-    hasher.combine(address)
-    hasher.combine(UInt32(proto) << 16 | UInt32(port))
+  package func hash(into hasher: inout Hasher) { hash(into: &hasher, among: 0) }
+
+  /// Hashed more often than anything else: an IPv4 one fits into one word.
+  /// - Parameter kind: tells front ends apart that stand for different things.
+  func hash(into hasher: inout Hasher, among kind: UInt8) {
+    let rest = UInt64(kind) << 56 | UInt64(proto) << 48 | UInt64(port) << 32
+    if address.family == .ipv4 {
+      hasher.combine(rest | address.low)
+    } else {
+      hasher.combine(address)
+      hasher.combine(rest)
+    }
   }
 
   package var family: Family { address.family }

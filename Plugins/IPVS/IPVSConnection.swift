@@ -45,22 +45,23 @@ package struct IPVSConnection {
 
   // MARK: Changes
 
-  /// nil: not of IPVS.
-  package func request(_ operation: Operation) -> Request? {
+  /// - Returns: false: it is not of IPVS.
+  package func write(_ operation: Operation, to builder: inout Request.Builder) -> Bool {
     switch operation {
-    case .addServer(let key, let shape): request(IPVS_CMD_NEW_SERVICE) { put(key, shape, &$0) }
-    case .changeServer(let key, let shape): request(IPVS_CMD_SET_SERVICE) { put(key, shape, &$0) }
-    case .removeServer(let key): request(IPVS_CMD_DEL_SERVICE) { put(key, nil, &$0) }
-    case .addReal(let key, let real): request(IPVS_CMD_NEW_DEST) { put(key, real, weight: 1, &$0) }
-    case .changeReal(let key, let real, let weight): request(IPVS_CMD_SET_DEST) { put(key, real, weight: weight, &$0) }
-    case .removeReal(let key, let real): request(IPVS_CMD_DEL_DEST) { put(key, real, weight: nil, &$0) }
-    case .addElement, .removeElement, .bind, .unbind: nil
+    case .addServer(let key, let shape): write(IPVS_CMD_NEW_SERVICE, &builder) { put(key, shape, &$0) }
+    case .changeServer(let key, let shape): write(IPVS_CMD_SET_SERVICE, &builder) { put(key, shape, &$0) }
+    case .removeServer(let key): write(IPVS_CMD_DEL_SERVICE, &builder) { put(key, nil, &$0) }
+    case .addReal(let key, let real): write(IPVS_CMD_NEW_DEST, &builder) { put(key, real, weight: 1, &$0) }
+    case .changeReal(let key, let real, let weight): write(IPVS_CMD_SET_DEST, &builder) { put(key, real, weight: weight, &$0) }
+    case .removeReal(let key, let real): write(IPVS_CMD_DEL_DEST, &builder) { put(key, real, weight: nil, &$0) }
+    case .addElement, .removeElement, .bind, .unbind: return false
     }
+    return true
   }
 
   /// All of IPVS.
   package func perform(_ operations: [Operation]) throws(TransportFault) -> [Refusal] {
-    try connection.exchange(operations.count) { operations[safe: $0].flatMap(request) }
+    try connection.exchange(operations.count) { place, builder in operations[safe: place].map { write($0, to: &builder) } ?? false }
   }
 
   /// Seconds; what is 0 stays as it is.
@@ -150,10 +151,13 @@ package struct IPVSConnection {
   // MARK: Writing
 
   private func request(_ command: Int, _ build: (inout Request.Builder) -> Void) -> Request {
-    Request(type: type) { builder in
-      builder.head(genlmsghdr(cmd: UInt8(truncatingIfNeeded: command), version: UInt8(IPVS_GENL_VERSION), reserved: 0))
-      build(&builder)
-    }
+    Request { write(command, &$0, build) }
+  }
+
+  private func write(_ command: Int, _ builder: inout Request.Builder, _ build: (inout Request.Builder) -> Void) {
+    builder.begin(type)
+    builder.head(genlmsghdr(cmd: UInt8(truncatingIfNeeded: command), version: UInt8(IPVS_GENL_VERSION), reserved: 0))
+    build(&builder)
   }
 
   private func put(_ key: ServerKey, _ shape: ServerShape?, _ builder: inout Request.Builder) {
@@ -162,7 +166,7 @@ package struct IPVSConnection {
       switch key {
       case .address(let frontend):
         builder.put(IPVS_SVC_ATTR_PROTOCOL, UInt16(frontend.proto))
-        builder.put(IPVS_SVC_ATTR_ADDR, address: frontend.address, width: Self.addressWidth)
+        builder.put(IPVS_SVC_ATTR_ADDR, address: frontend.address, isUnion: true)
         builder.put(IPVS_SVC_ATTR_PORT, frontend.port.bigEndian)
       case .mark(let mark, _): builder.put(IPVS_SVC_ATTR_FWMARK, mark)
       }
@@ -179,7 +183,7 @@ package struct IPVSConnection {
     put(key, nil, &builder)
     builder.nest(IPVS_CMD_ATTR_DEST) { builder in
       builder.put(IPVS_DEST_ATTR_ADDR_FAMILY, UInt16(truncatingIfNeeded: real.address.family.number))
-      builder.put(IPVS_DEST_ATTR_ADDR, address: real.address, width: Self.addressWidth)
+      builder.put(IPVS_DEST_ATTR_ADDR, address: real.address, isUnion: true)
       builder.put(IPVS_DEST_ATTR_PORT, real.port.bigEndian)
       guard let weight else { return }
       builder.put(IPVS_DEST_ATTR_FWD_METHOD, UInt32(IP_VS_CONN_F_MASQ))
@@ -188,9 +192,6 @@ package struct IPVSConnection {
       builder.put(IPVS_DEST_ATTR_L_THRESH, UInt32(0))
     }
   }
-
-  /// The kernel takes a union of both families.
-  private static let addressWidth = 16
 }
 
 // MARK: Reading

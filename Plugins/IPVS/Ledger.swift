@@ -2,10 +2,9 @@
 package struct Ledger: Sendable {
   package struct Want: Equatable, Sendable {
     package var owner: String
-    package var shape: ServerShape
-    /// Each once.
-    package var reals: [RealServer]
-    package var isGraceful: Bool
+    package var server: Footprint.Server
+
+    package var reals: [RealServer] { server.reals }
   }
 
   /// A value in all but its storage: a load hands each from one collection to the next, and of a struct each of its ten arrays would
@@ -49,10 +48,34 @@ package struct Ledger: Sendable {
 
   package mutating func set(_ entry: Entry) {
     remove(entry.port.key)
-    entries[entry.port.key] = entry
-    for server in entry.footprint.servers {
-      servers[server.key] = Want(owner: entry.port.key, shape: server.shape, reals: server.reals, isGraceful: server.isGraceful)
+    for server in entry.footprint.servers { servers[server.key] = Want(owner: entry.port.key, server: server) }
+    note(entry)
+  }
+
+  /// Enters one of which nothing is in the books, unless another has one of its virtual servers.
+  /// - Returns: whether it did.
+  package mutating func enter(_ entry: Entry) -> Bool {
+    for (place, server) in entry.footprint.servers.enumerated() {
+      guard let holder = servers.updateValue(Want(owner: entry.port.key, server: server), forKey: server.key) else { continue }
+      servers[server.key] = holder
+      for server in entry.footprint.servers.prefix(place) { servers[server.key] = nil }
+      return false
     }
+    note(entry)
+    return true
+  }
+
+  /// For a first load: what grows bit by bit is hashed several times.
+  package mutating func reserve(_ count: Int) {
+    guard entries.isEmpty, count > 1 else { return }
+    entries.reserveCapacity(count)
+    servers.reserveCapacity(count)
+    elements.reserveCapacity(2 * count)
+    addresses.reserveCapacity(count)
+  }
+
+  private mutating func note(_ entry: Entry) {
+    entries[entry.port.key] = entry
     for element in entry.footprint.elements {
       elements[element, default: 0] += 1
       if case .near(let frontend, let mark) = element { marks[frontend] = mark }

@@ -63,12 +63,13 @@ package final class LinuxKernel: Kernel {
   private func laySets() throws(BackendFault) {
     var creations: [String] = []
     var steps: [Operation] = []
+    let headers = try sets.headers()
     for family in families {
       for kind in SetKind.allCases {
-        let isMissing = try sets.header(kind.name(family)) == nil
-        if isMissing { creations.append(kind.creation(family)) }
+        let header = headers[kind.name(family)]
+        if header == nil { creations.append(kind.creation(family)) }
         guard kind.isStatic else { continue }
-        let present = isMissing ? [] : Set(try sets.elements(kind, family) ?? [])
+        let present = Set(try elements(kind, family, header))
         let wanted = networks(kind, family)
         steps += present.subtracting(wanted).map { .removeElement($0) }
         // While nothing is loaded, rules of kube-proxy may still serve.
@@ -110,9 +111,10 @@ package final class LinuxKernel: Kernel {
     let table = try route.addresses()
     image.nodeAddresses = table.usable
     image.mirror.addresses = table.bound
+    let headers = try sets.headers()
     for family in families {
       for kind in SetKind.allCases where !kind.isStatic {
-        for element in try sets.elements(kind, family) ?? [] { image.mirror.insert(element) }
+        for element in try elements(kind, family, headers[kind.name(family)]) { image.mirror.insert(element) }
       }
     }
     for record in try ipvs.servers(known: known, by: image.mirror.elements) {
@@ -126,6 +128,12 @@ package final class LinuxKernel: Kernel {
       if owner == .ours { image.mirror.servers[record.key] = server } else { image.mirror.inherited[record.key] = server }
     }
     return image
+  }
+
+  /// Most sets are empty as a rule, and need not be asked.
+  private func elements(_ kind: SetKind, _ family: Family, _ header: SetConnection.Header?) throws(BackendFault) -> [SetElement] {
+    guard let header, header.elements != 0 else { return [] }
+    return try sets.elements(kind, family) ?? []
   }
 
   package func activity(_ servers: Set<ServerKey>) throws(BackendFault) -> [ServerKey: [RealServer: RealServerState]] {

@@ -9,11 +9,42 @@ package struct Mirror: Equatable, Sendable {
   package var foreign: Set<ServerKey> = []
   package private(set) var elements: Set<SetElement> = []
   /// How many of them each set has.
-  package private(set) var counts: [SetPlace: Int] = [:]
+  private var counts = [Int](repeating: 0, count: SetKind.allCases.count * Family.allCases.count)
   package private(set) var marks: [Frontend: UInt32] = [:]
   package var addresses: Set<Address> = []
 
   package init() {}
+
+  package func count(_ kind: SetKind, _ family: Family) -> Int { counts[safe: Self.place(kind, family)] ?? 0 }
+
+  private static func place(_ kind: SetKind, _ family: Family) -> Int { kind.rawValue * 2 + (family == .ipv4 ? 0 : 1) }
+
+  /// The kernel has done all of it. A new virtual server is entered with the real servers that follow it.
+  package mutating func record(_ operations: [Operation]) {
+    var new: (key: ServerKey, server: VirtualServer)?
+    func enter() { if let new { servers[new.key] = new.server } }
+    for operation in operations {
+      switch operation {
+      case .addServer(let key, let shape):
+        enter()
+        new = (key, VirtualServer(shape: shape, weights: Dictionary(minimumCapacity: 2)))
+      case .addReal(let key, let real) where new?.key == key: new?.server.weights[real] = 1
+      default:
+        enter()
+        new = nil
+        record(operation)
+      }
+    }
+    enter()
+  }
+
+  /// For a first load: what grows bit by bit is hashed several times.
+  package mutating func reserve(_ count: Int) {
+    guard servers.isEmpty, count > 1 else { return }
+    servers.reserveCapacity(count)
+    elements.reserveCapacity(2 * count)
+    addresses.reserveCapacity(count)
+  }
 
   /// The kernel has done it.
   package mutating func record(_ operation: Operation) {
@@ -45,7 +76,9 @@ package struct Mirror: Equatable, Sendable {
   }
 
   private mutating func count(_ element: SetElement?, _ step: Int) {
-    if let element { counts[SetPlace(element.kind, element.family), default: 0] += step }
+    guard let element else { return }
+    let place = Self.place(element.kind, element.family)
+    if counts.indices.contains(place) { counts[place] += step }
   }
 
   package mutating func insert(_ element: SetElement) { record(.addElement(element)) }

@@ -21,6 +21,8 @@ package struct Refusal: Equatable, Sendable {
 package final class NetlinkConnection {
   private let transport: any NetlinkTransport
   private var sequence: UInt32
+  /// The datagram being written. Fewer requests are sent at once where these do not have room in it.
+  private var buffer = [UInt8](repeating: 0, count: 1 << 16)
   /// The kernel works a datagram off as a whole. What it answers has to fit the receive buffer, refusals of each included.
   package static let packing = 256
   /// An interrupted dump is asked again; on a busy machine that happens, ten times in a row it does not.
@@ -36,34 +38,58 @@ package final class NetlinkConnection {
   /// Sends requests packed into few datagrams. Each stands alone: the kernel goes on after one it refuses.
   /// - Returns: the refused ones. Throws when it is not known how far the kernel came.
   package func exchange(_ requests: [Request], flags: Int32 = 0) throws(TransportFault) -> [Refusal] {
-    try exchange(requests.count, flags: flags) { requests[safe: $0] }
+    try exchange(requests.count, flags: flags) { place, builder in
+      guard let request = requests[safe: place] else { return false }
+      builder.copy(request)
+      return true
+    }
   }
 
-  /// The same for many: each is written only when its turn comes.
-  /// - Parameter request: the one at a place; nil: there is no such request.
-  package func exchange(_ count: Int, flags: Int32 = 0, request: (Int) -> Request?) throws(TransportFault) -> [Refusal] {
+  /// The same for many: each is written when its turn comes, where it is sent from.
+  /// - Parameter write: writes the one at a place; false: there is no such request.
+  package func exchange(
+    _ count: Int, flags: Int32 = 0, write: (Int, inout Request.Builder) -> Bool
+  ) throws(TransportFault) -> [Refusal] {
     var refusals: [Refusal] = []
-    var datagram: [UInt8] = []
-    for start in stride(from: 0, to: count, by: Self.packing) {
-      let end = min(start + Self.packing, count)
+    var start = 0
+    while start < count {
       let first = sequence
-      datagram.removeAll(keepingCapacity: true)
-      for place in start..<end {
+      var size = 0
+      var end = start
+      let limit = min(start + Self.packing, count)
+      while end < limit, buffer.count - size >= Request.capacity {
         // Only refusals are answered, and the last in any case: that is how the end is known.
-        let acknowledge = place == end - 1 ? NLM_F_ACK : 0
-        try append(request(place), to: &datagram, flags: flags | acknowledge)
+        let isLast = end == limit - 1 || buffer.count - size < 2 * Request.capacity
+        size += try append(at: size, flags: isLast ? flags | NLM_F_ACK : flags) { write(end, &$0) }
+        end += 1
       }
-      try transport.send(datagram)
+      try send(size)
       refusals += try collect(from: first, through: sequence &- 1, offset: start)
+      start = end
     }
     return refusals
   }
 
   /// With the next sequence number.
-  private func append(_ request: Request?, to datagram: inout [UInt8], flags: Int32) throws(TransportFault) {
-    guard let request, !request.bytes.isEmpty else { throw TransportFault(.send, errno: request == nil ? EINVAL : EMSGSIZE) }
-    request.append(to: &datagram, sequence: sequence, flags: UInt16(truncatingIfNeeded: flags))
+  /// - Returns: how many bytes it has.
+  private func append(at offset: Int, flags: Int32, _ write: (inout Request.Builder) -> Bool) throws(TransportFault) -> Int {
+    var errno = EINVAL
+    let size = buffer.withUnsafeMutableBytes { raw -> Int? in
+      var builder = Request.Builder(UnsafeMutableRawBufferPointer(rebasing: raw.dropFirst(offset).prefix(Request.capacity)))
+      guard write(&builder) else { return nil }
+      errno = EMSGSIZE
+      return builder.close(sequence: sequence, flags: UInt16(truncatingIfNeeded: flags))
+    }
+    guard let size else { throw TransportFault(.send, errno: errno) }
     sequence &+= 1
+    return size
+  }
+
+  private func send(_ size: Int) throws(TransportFault) {
+    let sent = buffer.withUnsafeBytes { raw -> Result<Void, TransportFault> in
+      Result { () throws(TransportFault) in try transport.send(UnsafeRawBufferPointer(rebasing: raw.prefix(size))) }
+    }
+    try sent.get()
   }
 
   private func collect(from first: UInt32, through last: UInt32, offset: Int) throws(TransportFault) -> [Refusal] {
@@ -98,9 +124,11 @@ package final class NetlinkConnection {
   /// nil: what was dumped changed meanwhile.
   private func getOnce(_ request: Request, _ isDump: Bool) throws(TransportFault) -> (Answer, [ArraySlice<UInt8>])? {
     let number = sequence
-    var datagram: [UInt8] = []
-    try append(request, to: &datagram, flags: isDump ? NLM_F_DUMP : NLM_F_ACK)
-    try transport.send(datagram)
+    let size = try append(at: 0, flags: isDump ? NLM_F_DUMP : NLM_F_ACK) { builder in
+      builder.copy(request)
+      return true
+    }
+    try send(size)
     var items: [ArraySlice<UInt8>] = []
     var wasInterrupted = false
     while true {

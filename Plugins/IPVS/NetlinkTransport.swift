@@ -4,7 +4,7 @@ import Glibc
 /// One netlink socket: datagrams out, datagrams in. Tests put the kernel's part in its place.
 package protocol NetlinkTransport: AnyObject {
   /// Hands one datagram to the kernel, which works it off before this returns.
-  func send(_ datagram: [UInt8]) throws(TransportFault)
+  func send(_ datagram: UnsafeRawBufferPointer) throws(TransportFault)
   /// Receives one datagram, cut off never: one that does not fit is a fault. Waits as long as the transport finds bearable.
   func receive() throws(TransportFault) -> [UInt8]
   /// Type number of the messages of a generic netlink family.
@@ -74,8 +74,8 @@ package final class NetlinkSocket: NetlinkTransport {
 
   package var descriptor: Int32 { nl_socket_get_fd(socket) }
 
-  package func send(_ datagram: [UInt8]) throws(TransportFault) {
-    while Glibc.send(descriptor, datagram, datagram.count, 0) < 0 {
+  package func send(_ datagram: UnsafeRawBufferPointer) throws(TransportFault) {
+    while Glibc.send(descriptor, datagram.baseAddress, datagram.count, 0) < 0 {
       if Glibc.errno != EINTR { throw TransportFault(.send, errno: Glibc.errno) }
     }
   }

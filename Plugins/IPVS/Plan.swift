@@ -25,7 +25,7 @@ package struct Plan {
     }
     let delta = Delta(from: Mirror(), to: ledger, within: .wanted(ledger))
     for phase in Operation.Phase.allCases {
-      let steps = delta[phase].map(\.operation)
+      let steps = delta[phase].operations
       lines += phase == .raise ? Self.servers(ledger) : steps.map(\.text).sorted()
     }
     for family in families {
@@ -42,7 +42,7 @@ package struct Plan {
   /// Each virtual server before its real servers.
   private static func servers(_ ledger: Ledger) -> [String] {
     ledger.servers.sorted { $0.key < $1.key }.filter { ledger.wants($0.key) }.flatMap { key, want in
-      [Operation.addServer(key, want.shape).text] + Set(want.reals).sorted().map { Operation.addReal(key, $0).text }
+      [Operation.addServer(key, want.server.shape).text] + Set(want.reals).sorted().map { Operation.addReal(key, $0).text }
     }
   }
 }

@@ -82,8 +82,10 @@ package final class Programmer {
 
   private func applyPortions(_ changes: [Change], _ failed: (String, BackendFault) -> Void) throws(BackendFault) {
     let portions = Portions.split(changes, size: Self.portion) { port in
-      ledger.servers.isEmpty ? [] : footprint(port).frontends.compactMap { ledger.servers[.address($0)]?.owner }
+      ledger.servers.isEmpty ? [] : frontends(port).compactMap { ledger.servers[.address($0)]?.owner }
     }
+    ledger.reserve(changes.count)
+    executor.reserve(changes.count)
     var done = 0
     for portion in portions {
       if isCancelled() { throw BackendFault(.cancelled, "stopped between \(done) and \(changes.count) changes") }
@@ -119,21 +121,28 @@ package final class Programmer {
   private func enter(
     _ changes: [Change], _ old: inout [String: Ledger.Entry?], _ failed: (String, BackendFault) -> Void
   ) throws(BackendFault) -> Scope {
-    var scope = Scope(changes: changes.count)
+    var scope = Scope()
     old.reserveCapacity(changes.count)
-    for change in changes where old[change.key] == nil {
+    for change in changes {
       let before = ledger.entries[change.key]
-      old[change.key] = .some(before)
-      if let before { scope.insert(before.footprint, for: change.key) }
-      ledger.remove(change.key)
+      if let first = old.updateValue(before, forKey: change.key) {
+        old[change.key] = .some(first)
+        continue
+      }
+      if let before {
+        scope.insert(before)
+        ledger.remove(change.key)
+      }
       if case .removal(let key) = change {
         departing[key] = nil
         if before == nil, let kept = keptPorts[key] { scope.insert(kept, for: key) }
       }
     }
+    let isEachOnce = old.count == changes.count
     var wanted: [Ledger.Entry] = []
+    wanted.reserveCapacity(changes.count)
     for case .upsert(let port) in changes {
-      let number = port.needsMark ? marks.claim(port.key, footprint(port).frontends) : nil
+      let number = port.needsMark ? marks.claim(port.key, frontends(port)) : nil
       let footprint = footprint(port, mark: number)
       if let fault = try obstacle(port, footprint, number) {
         ledger.putBack(old[port.key] ?? nil)
@@ -146,23 +155,21 @@ package final class Programmer {
     let leaving = makeRoom(for: wanted)
     for entry in leaving {
       old[entry.port.key] = .some(entry)
-      scope.insert(entry.footprint, for: entry.port.key)
+      scope.insert(entry)
     }
-    let before = { [old] (key: String) in (old[key] ?? nil) ?? self.past(key) }
-    let refused = ledger.settle(wanted, before: before)
+    let refused = ledger.settle(wanted) { [old] key in (old[key] ?? nil) ?? past(key) }
     for (entry, rival) in refused {
       keep(entry.footprint, entry.port.key)
       failed(entry.port.key, rival.refusal(of: entry.port.key))
     }
     let losers = Set(refused.map(\.entry.port.key))
-    wanted.removeAll { losers.contains($0.port.key) }
-    // Before what is wanted: what one of them leaves may be another's by now.
-    for entry in wanted { if let kept = keptPorts[entry.port.key] { scope.insert(kept, for: entry.port.key) } }
+    if !losers.isEmpty { wanted.removeAll { losers.contains($0.port.key) } }
+    scope.insert(wanted: wanted, isEachOnce: isEachOnce)
     for entry in wanted {
+      if let kept = keptPorts[entry.port.key] { scope.insert(kept, for: entry.port.key) }
       executor.adopt(entry.footprint)
-      scope.insert(entry.footprint, for: entry.port.key)
       scope.insertRivals(of: entry.footprint, mirror, for: entry.port.key)
-      departing[entry.port.key] = nil
+      if !departing.isEmpty { departing[entry.port.key] = nil }
     }
     if isLoading { return scope }
     for entry in leaving { depart(entry, &scope) }
@@ -200,6 +207,8 @@ package final class Programmer {
       }
     }
   }
+
+  private func frontends(_ port: ServicePort) -> [Frontend] { Footprint.frontends(port, settings, nodeAddresses: nodeAddresses) }
 
   private func footprint(_ port: ServicePort, mark number: UInt32? = nil) -> Footprint {
     Footprint(port, settings, nodeAddresses: nodeAddresses, markNumber: number)
@@ -286,6 +295,7 @@ package final class Programmer {
   private func restore(
     _ faults: [String: BackendFault], _ old: [String: Ledger.Entry?], _ failed: (String, BackendFault) -> Void
   ) throws(BackendFault) -> [String] {
+    if faults.isEmpty { return [] }
     let displaced = ledger.displaced(by: faults.keys, old).map { key, rival in
       (key, rival.setback(of: key))
     }
@@ -300,13 +310,13 @@ package final class Programmer {
     for (key, before) in hit {
       let now = ledger.entries[key]
       for entry in [now, before].compactMap(\.self) {
-        touched.insert(entry.footprint, for: key)
+        touched.insert(entry)
       }
       if before == nil, let now, isLoading || keptPorts[key] != nil { unknown.append(now) }
     }
     let spared = Set(unknown.map(\.port.key))
     for (key, before) in hit where !spared.contains(key) {
-      for entry in [ledger.entries[key], before].compactMap(\.self) { back.insert(entry.footprint, for: key) }
+      for entry in [ledger.entries[key], before].compactMap(\.self) { back.insert(entry) }
     }
     ledger.restore(hit)
     for entry in unknown {
@@ -322,10 +332,11 @@ package final class Programmer {
 
   /// Of service ports that are known from an earlier run only, or in a load perhaps: that stays, and what was just added goes, unless
   /// another that came with them wants it too.
-  private func undo(of keys: Set<String>) -> [Delta.Step] {
-    executor.recent.compactMap { step in
-      guard keys.contains(step.owner), let operation = step.operation.undoing, !ledger.wants(step.operation) else { return nil }
-      return Delta.Step(operation: operation, owner: "")
+  private func undo(of keys: Set<String>) -> [Operation] {
+    executor.recent.flatMap { steps in
+      steps.operations.enumerated().compactMap { place, operation in
+        keys.contains(steps.owner(place)) && !ledger.wants(operation) ? operation.undoing : nil
+      }
     }
   }
 }

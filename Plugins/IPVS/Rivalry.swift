@@ -30,6 +30,7 @@ extension Ledger {
   /// - Parameter before: what a service port had.
   /// - Returns: who was refused, and whose rival it is.
   package mutating func settle(_ wanted: [Entry], before: (String) -> Entry?) -> [(entry: Entry, rival: Rival)] {
+    if enter(wanted) { return [] }
     var refused: [(entry: Entry, rival: Rival)] = []
     var open = wanted
     while true {
@@ -43,6 +44,15 @@ extension Ledger {
     }
     for entry in open { set(entry) }
     return refused
+  }
+
+  /// All, or none if one is in the way of another.
+  private mutating func enter(_ wanted: [Entry]) -> Bool {
+    for (place, entry) in wanted.enumerated() where !enter(entry) {
+      for entry in wanted.prefix(place) { remove(entry.port.key) }
+      return false
+    }
+    return true
   }
 
   private static func firstClash(_ entries: [Entry]) -> (entry: Entry, rival: Rival)? {

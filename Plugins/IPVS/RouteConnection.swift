@@ -111,39 +111,39 @@ package struct RouteConnection {
     return table
   }
 
-  /// nil: not about an address.
-  package func request(_ operation: Operation, index: Int32) -> Request? {
+  /// - Returns: false: it is not about an address.
+  package func write(_ operation: Operation, index: Int32, to builder: inout Request.Builder) -> Bool {
     switch operation {
-    case .bind(let address): Self.message(RTM_NEWADDR, address, index)
-    case .unbind(let address): Self.message(RTM_DELADDR, address, index)
-    default: nil
+    case .bind(let address): Self.write(RTM_NEWADDR, address, index, &builder)
+    case .unbind(let address): Self.write(RTM_DELADDR, address, index, &builder)
+    default: return false
     }
+    return true
   }
 
   /// All additions, or all removals.
   package func perform(_ operations: [Operation], index: Int32, isAddition: Bool) throws(TransportFault) -> [Refusal] {
-    try connection.exchange(operations.count, flags: isAddition ? NLM_F_CREATE | NLM_F_EXCL : 0) {
-      operations[safe: $0].flatMap { request($0, index: index) }
+    try connection.exchange(operations.count, flags: isAddition ? NLM_F_CREATE | NLM_F_EXCL : 0) { place, builder in
+      operations[safe: place].map { write($0, index: index, to: &builder) } ?? false
     }
   }
 
   /// The address must attract packets and nothing else. An IPv4 one is of scope host, so that it is never chosen as a source
   /// for other machines. An IPv6 one is deprecated for the same reason, makes no route to itself in the main table, and is
   /// usable at once.
-  private static func message(_ type: Int, _ address: Address, _ index: Int32) -> Request {
-    Request(type: UInt16(type)) { builder in
-      var head = ifaddrmsg()
-      head.ifa_family = UInt8(truncatingIfNeeded: address.family.number)
-      head.ifa_prefixlen = UInt8(truncatingIfNeeded: address.family.width * 8)
-      head.ifa_index = UInt32(bitPattern: index)
-      head.ifa_scope = address.family == .ipv4 ? UInt8(RT_SCOPE_HOST.rawValue) : UInt8(RT_SCOPE_UNIVERSE.rawValue)
-      builder.head(head)
-      builder.put(Int(IFA_LOCAL), address: address)
-      builder.put(Int(IFA_ADDRESS), address: address)
-      guard address.family == .ipv6, type == RTM_NEWADDR else { return }
-      builder.put(Int(IFA_FLAGS), UInt32(IFA_F_NODAD | IFA_F_NOPREFIXROUTE))
-      builder.put(Int(IFA_CACHEINFO), ifa_cacheinfo(ifa_prefered: 0, ifa_valid: UInt32.max, cstamp: 0, tstamp: 0))
-    }
+  private static func write(_ type: Int, _ address: Address, _ index: Int32, _ builder: inout Request.Builder) {
+    builder.begin(UInt16(type))
+    var head = ifaddrmsg()
+    head.ifa_family = UInt8(truncatingIfNeeded: address.family.number)
+    head.ifa_prefixlen = UInt8(truncatingIfNeeded: address.family.width * 8)
+    head.ifa_index = UInt32(bitPattern: index)
+    head.ifa_scope = address.family == .ipv4 ? UInt8(RT_SCOPE_HOST.rawValue) : UInt8(RT_SCOPE_UNIVERSE.rawValue)
+    builder.head(head)
+    builder.put(Int(IFA_LOCAL), address: address)
+    builder.put(Int(IFA_ADDRESS), address: address)
+    guard address.family == .ipv6, type == RTM_NEWADDR else { return }
+    builder.put(Int(IFA_FLAGS), UInt32(IFA_F_NODAD | IFA_F_NOPREFIXROUTE))
+    builder.put(Int(IFA_CACHEINFO), ifa_cacheinfo(ifa_prefered: 0, ifa_valid: UInt32.max, cstamp: 0, tstamp: 0))
   }
 
   /// Of a message about an address, with the index of its interface.

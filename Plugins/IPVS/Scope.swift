@@ -1,20 +1,37 @@
 /// Everything a set of changes may touch, and on whose behalf.
 package struct Scope: Sendable {
+  /// Service ports all of whose things may be touched, in the order they were named. A full load has thousands, which nobody needs to
+  /// find by what they want.
+  package private(set) var entries: [Ledger.Entry] = []
+  /// All of these are in the books, none twice: so each thing comes once, but for what several of them want.
+  package private(set) var isEachOnce = true
   package private(set) var servers: [ServerKey: String] = [:]
   package private(set) var elements: [SetElement: String] = [:]
   package private(set) var addresses: [Address: String] = [:]
 
   package init() {}
 
-  /// - Parameter changes: how many service ports it is to take.
-  package init(changes: Int) {
-    servers.reserveCapacity(changes)
-    elements.reserveCapacity(3 * changes)
-    addresses.reserveCapacity(changes)
+  /// The service port named last is the one that is told of a failure.
+  package mutating func insert(_ entry: Ledger.Entry) {
+    entries.append(entry)
+    isEachOnce = false
   }
 
-  /// The owner named last is the one that is told of a failure.
+  /// - Parameters:
+  ///   - wanted: are in the books now.
+  ///   - isEachOnce: none of them is there twice.
+  package mutating func insert(wanted: [Ledger.Entry], isEachOnce isOnce: Bool) {
+    isEachOnce = isEachOnce && entries.isEmpty && isOnce
+    entries += wanted
+  }
+
+  /// For one that is in no books. What is inserted as an entry goes before it.
   package mutating func insert(_ footprint: Footprint, for key: String) {
+    isEachOnce = false
+    enter(footprint, key)
+  }
+
+  private mutating func enter(_ footprint: Footprint, _ key: String) {
     for server in footprint.servers { servers[server.key] = key }
     for element in footprint.elements { elements[element] = key }
     for address in footprint.addresses { addresses[address] = key }
@@ -30,7 +47,7 @@ package struct Scope: Sendable {
   package mutating func insertRivals(of footprint: Footprint, _ mirror: Mirror, for key: String) {
     for server in footprint.servers {
       guard case .address(let frontend) = server.key else { continue }
-      for kind in Self.answering where mirror.counts[SetPlace(kind, frontend.family), default: 0] > 0 {
+      for kind in Self.answering where mirror.count(kind, frontend.family) > 0 {
         let element = SetElement.frontend(kind, frontend)
         if mirror.elements.contains(element), elements[element] == nil { elements[element] = key }
       }
@@ -43,11 +60,21 @@ package struct Scope: Sendable {
 
   private static let answering = [SetKind.refuse, .drop, .masqueradeAlways, .masqueradeOutside, .restricted]
 
+  /// One thing by one: what is merged again and again has each once.
   package func merging(_ other: Scope) -> Scope {
-    var copy = self
+    var copy = flat
+    let other = other.flat
     copy.servers.merge(other.servers) { old, _ in old }
     copy.elements.merge(other.elements) { old, _ in old }
     copy.addresses.merge(other.addresses) { old, _ in old }
+    return copy
+  }
+
+  private var flat: Scope {
+    var copy = self
+    copy.entries = []
+    copy.isEachOnce = false
+    for entry in entries { copy.enter(entry.footprint, entry.port.key) }
     return copy
   }
 
@@ -73,11 +100,11 @@ package struct Scope: Sendable {
   /// Only what is wanted.
   package static func wanted(_ ledger: Ledger) -> Scope {
     var scope = Scope()
-    for (key, entry) in ledger.entries { scope.insert(entry.footprint, for: key) }
+    scope.insert(wanted: Array(ledger.entries.values), isEachOnce: true)
     return scope
   }
 
-  /// Without what is about these.
+  /// Without what is about these, of things and not of service ports.
   package func sparing(_ kept: Kept, _ settings: Settings) -> Scope {
     var copy = self
     copy.servers = servers.filter { key, owner in

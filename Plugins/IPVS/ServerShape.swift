@@ -2,7 +2,7 @@ import CIPVS
 
 /// What a virtual server does with new connections.
 package struct ServerShape: Hashable, Sendable {
-  package var scheduler: String
+  private let name: SchedulerName
   /// Seconds a client stays at its real server; 0: it does not.
   package var persistence: UInt32
   /// Of `ServerShape.options`.
@@ -22,10 +22,12 @@ package struct ServerShape: Hashable, Sendable {
 
   /// As the kernel has it.
   package init(scheduler: String, persistence: UInt32, kernelFlags: UInt32) {
-    self.scheduler = scheduler
+    name = SchedulerName(scheduler)
     self.persistence = persistence
     flags = kernelFlags & Self.options
   }
+
+  package var scheduler: String { name.text }
 
   package var kernelFlags: UInt32 { flags | (persistence > 0 ? UInt32(IP_VS_SVC_F_PERSISTENT) : 0) }
 
@@ -38,4 +40,20 @@ package struct ServerShape: Hashable, Sendable {
     return "-s \(scheduler)" + (persistence == 0 ? "" : " -p \(persistence)")
       + (flags & UInt32(IP_VS_SVC_F_ONEPACKET) != 0 ? " -o" : "") + (names.isEmpty ? "" : " -b \(names.joined(separator: ","))")
   }
+}
+
+/// As the kernel keeps it, in 16 bytes (IP_VS_SCHEDNAME_MAXLEN). Not as text, so that a step has nothing that is counted when it is
+/// copied.
+private struct SchedulerName: Hashable, Sendable {
+  private var bytes: (UInt64, UInt64) = (0, 0)
+
+  init(_ text: String) {
+    withUnsafeMutableBytes(of: &bytes) { $0.copyBytes(from: text.utf8.prefix($0.count - 1)) }
+  }
+
+  var text: String { withUnsafeBytes(of: bytes) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) } }
+
+  static func == (left: Self, right: Self) -> Bool { left.bytes == right.bytes }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(bytes.0) }
 }

@@ -17,18 +17,19 @@ package struct SetConnection {
   /// One message for each element. The kernel takes many in one message too, but then ends with the first it refuses, and saves little.
   ///
   /// Without NLM_F_EXCL the kernel has nothing against an element that is there already, or is not there any more.
-  /// - Returns: nil: not about an element.
-  package func request(_ operation: Operation) -> Request? {
+  /// - Returns: false: it is not about an element.
+  package func write(_ operation: Operation, to builder: inout Request.Builder) -> Bool {
     switch operation {
-    case .addElement(let element): request(IPSET_CMD_ADD, element.setName) { element.write(to: &$0, isAddition: true) }
-    case .removeElement(let element): request(IPSET_CMD_DEL, element.setName) { element.write(to: &$0, isAddition: false) }
-    default: nil
+    case .addElement(let element): write(IPSET_CMD_ADD, element.setName, &builder) { element.write(to: &$0, isAddition: true) }
+    case .removeElement(let element): write(IPSET_CMD_DEL, element.setName, &builder) { element.write(to: &$0, isAddition: false) }
+    default: return false
     }
+    return true
   }
 
   /// All about elements.
   package func perform(_ operations: [Operation]) throws(TransportFault) -> [Refusal] {
-    try connection.exchange(operations.count) { operations[safe: $0].flatMap(request) }
+    try connection.exchange(operations.count) { place, builder in operations[safe: place].map { write($0, to: &builder) } ?? false }
   }
 
   /// About a change that was refused: a set that is gone is a surprise; a full one is no reason to read everything again.
@@ -80,25 +81,47 @@ package struct SetConnection {
   }
 
   /// What the kernel says of a set without its elements; nil: no such set.
-  package func header(_ name: String) throws(BackendFault) -> (references: Int, elements: Int)? {
+  package func header(_ name: String) throws(BackendFault) -> Header? {
     guard let items = try list(name, headerOnly: true) else { return nil }
-    var found = (references: 0, elements: 0)
-    for item in items {
-      for case (IPSET_ATTR_DATA, let data) in Attributes(item.dropFirst(Self.headSize)) {
+    var found = Header()
+    for item in items { found.read(item.dropFirst(Self.headSize)) }
+    return found
+  }
+
+  /// Of all sets there are. One question: the kernel makes room for a long answer to each, and clears it, however short that becomes.
+  package func headers() throws(BackendFault) -> [String: Header] {
+    var found: [String: Header] = [:]
+    for item in try list(nil, headerOnly: true) ?? [] {
+      let attributes = item.dropFirst(Self.headSize)
+      guard let name = Attributes(attributes).first(where: { $0.type == IPSET_ATTR_SETNAME })?.value.text else { continue }
+      found[name, default: Header()].read(attributes)
+    }
+    return found
+  }
+
+  package struct Header: Equatable, Sendable {
+    package var references = 0
+    /// nil: the kernel does not say, as before 4.10.
+    package var elements: Int?
+
+    package init() {}
+
+    fileprivate mutating func read(_ attributes: ArraySlice<UInt8>) {
+      for case (IPSET_ATTR_DATA, let data) in Attributes(attributes) {
         for (type, value) in Attributes(data) {
           guard let number = value.number(at: 0, UInt32.self).map({ Int(UInt32(bigEndian: $0)) }) else { continue }
           switch type {
-          case IPSET_ATTR_REFERENCES: found.references = number
-          case IPSET_ATTR_ELEMENTS: found.elements = number
+          case IPSET_ATTR_REFERENCES: references = number
+          case IPSET_ATTR_ELEMENTS: elements = number
           default: break
           }
         }
       }
     }
-    return found
   }
 
-  private func list(_ name: String, headerOnly: Bool) throws(BackendFault) -> [ArraySlice<UInt8>]? {
+  /// - Parameter name: nil: of all sets.
+  private func list(_ name: String?, headerOnly: Bool) throws(BackendFault) -> [ArraySlice<UInt8>]? {
     do throws(TransportFault) {
       let request = request(IPSET_CMD_LIST, name) { builder in
         if headerOnly { builder.put(IPSET_ATTR_FLAGS, UInt32(IPSET_FLAG_LIST_HEADER.rawValue).bigEndian) }
@@ -108,7 +131,7 @@ package struct SetConnection {
       if errno == ENOENT { return nil }
       throw TransportFault(.receive, errno: errno)
     } catch {
-      throw Failure.fault("ipset list \(headerOnly ? "-t " : "")\(name)", error)
+      throw Failure.fault("ipset list \(headerOnly ? "-t " : "")\(name ?? "")", error)
     }
   }
 
@@ -116,12 +139,17 @@ package struct SetConnection {
 
   private static let headSize = MemoryLayout<nfgenmsg>.size
 
-  private func request(_ command: ipset_cmd, _ set: String, _ build: (inout Request.Builder) -> Void) -> Request {
-    Request(type: UInt16(NFNL_SUBSYS_IPSET) << 8 | UInt16(truncatingIfNeeded: command.rawValue)) { builder in
-      builder.head(nfgenmsg(nfgen_family: 0, version: UInt8(NFNETLINK_V0), res_id: 0))
-      builder.put(IPSET_ATTR_PROTOCOL, Self.version)
-      builder.put(IPSET_ATTR_SETNAME, set)
-      build(&builder)
-    }
+  private func request(_ command: ipset_cmd, _ set: String?, _ build: (inout Request.Builder) -> Void) -> Request {
+    Request { write(command, set, &$0, build) }
+  }
+
+  private func write(
+    _ command: ipset_cmd, _ set: String?, _ builder: inout Request.Builder, _ build: (inout Request.Builder) -> Void
+  ) {
+    builder.begin(UInt16(NFNL_SUBSYS_IPSET) << 8 | UInt16(truncatingIfNeeded: command.rawValue))
+    builder.head(nfgenmsg(nfgen_family: 0, version: UInt8(NFNETLINK_V0), res_id: 0))
+    builder.put(IPSET_ATTR_PROTOCOL, Self.version)
+    if let set { builder.put(IPSET_ATTR_SETNAME, set) }
+    build(&builder)
   }
 }

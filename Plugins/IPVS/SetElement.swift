@@ -101,12 +101,12 @@ package enum SetElement: Hashable, Sendable {
 
   /// Elements too are hashed some dozen times each in a full load.
   package func hash(into hasher: inout Hasher) {
-    hasher.combine(kind.rawValue)
+    let place = UInt8(truncatingIfNeeded: kind.rawValue)
     switch self {
-    case .frontend(_, let frontend), .near(let frontend, _): hasher.combine(frontend)
+    case .frontend(_, let frontend), .near(let frontend, _): frontend.hash(into: &hasher, among: place)
     case .address(let address): hasher.combine(address)
     case .allowed(let frontend, let network):
-      hasher.combine(frontend)
+      frontend.hash(into: &hasher, among: place)
       hasher.combine(network)
     case .hairpin(let server, let proto):
       hasher.combine(server)

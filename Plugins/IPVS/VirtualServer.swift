@@ -8,6 +8,13 @@ package enum ServerKey: Hashable, Sendable, Comparable {
   case address(Frontend)
   case mark(UInt32, Family)
 
+  package func hash(into hasher: inout Hasher) {
+    switch self {
+    case .address(let frontend): hasher.combine(frontend)
+    case .mark(let mark, _): hasher.combine(mark)
+    }
+  }
+
   package var family: Family {
     switch self {
     case .address(let frontend): frontend.family

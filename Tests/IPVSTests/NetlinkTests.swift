@@ -55,9 +55,22 @@ struct NetlinkTests {
     let ipvs = try IPVSConnection(script)
     #expect(throws: TransportFault(.send, errno: EINVAL)) { try ipvs.perform(additions(2) + [.bind(Fixtures.address("10.96.0.1"))]) }
     #expect(script.sent.isEmpty)
-    let tooLong = ServerShape(scheduler: String(repeating: "r", count: 600))
-    #expect(throws: TransportFault(.send, errno: EMSGSIZE)) { try ipvs.perform([.addServer(key, tooLong)]) }
+    let tooLong = Request(type: 1) { $0.put(1, String(repeating: "r", count: 600)) }
+    #expect(throws: TransportFault(.send, errno: EMSGSIZE)) { try NetlinkConnection(script).exchange([tooLong]) }
     #expect(script.sent.isEmpty)
+  }
+
+  @Test func fewerTravelTogetherWhereTheyAreLong() throws {
+    let script = ScriptedTransport()
+    var travelled: [Int] = []
+    script.respond = { messages in
+      travelled.append(messages.count)
+      return [Wire.acknowledgement(messages.last?.sequence ?? 0, errno: travelled.count == 2 ? EBUSY : 0)]
+    }
+    let long = Request(type: 1) { $0.put(1, String(repeating: "r", count: 480)) }
+    let refusals = try NetlinkConnection(script).exchange([Request](repeating: long, count: 300))
+    #expect(travelled.reduce(0, +) == 300 && travelled.allSatisfy { $0 < NetlinkConnection.packing })
+    #expect(refusals == [Refusal(index: travelled[0] + travelled[1] - 1, errno: EBUSY, words: "")])
   }
 
   /// The packing of 256: a refusal in the second datagram.
@@ -128,7 +141,8 @@ struct NetlinkTests {
   @Test(arguments: [("rr", UInt32(0), UInt32(0)), ("rr", 300, 1), ("mh", 0, 0x10), ("mh", 300, 0x11)])
   func maglevHashesTheClientsPortToo(_ scheduler: String, _ persistence: UInt32, _ flags: UInt32) throws {
     let shape = ServerShape(scheduler: scheduler, persistence: persistence)
-    let request = try #require(try IPVSConnection(ScriptedTransport()).request(.addServer(key, shape)))
+    let ipvs = try IPVSConnection(ScriptedTransport())
+    let request = try #require(Request.written { ipvs.write(.addServer(key, shape), to: &$0) })
     let service = try #require(Attributes(request.bytes.dropFirst(20)).first { $0.type == IPVS_CMD_ATTR_SERVICE })
     let value = Attributes(service.value).first { $0.type == IPVS_SVC_ATTR_FLAGS }?.value
     #expect(value.map { Array($0) } == Wire.bytes(flags) + Wire.bytes(UInt32.max))

@@ -114,7 +114,7 @@ struct RenderTests {
     let sets = SetConnection(NetlinkConnection(ScriptedTransport()))
     for element in elements {
       for operation in [Operation.addElement(element), .removeElement(element)] {
-        let request = try #require(sets.request(operation))
+        let request = try #require(Request.written { sets.write(operation, to: &$0) })
         var values: [Int: ArraySlice<UInt8>] = [:]
         for (type, value) in Attributes(request.bytes.dropFirst(20)) { values[type] = value }
         #expect(values[IPSET_ATTR_SETNAME]?.text == element.setName)
@@ -129,7 +129,7 @@ struct RenderTests {
   @Test func elementsNobodyOfUsPutThereAreNotTakenForOurs() throws {
     let sets = SetConnection(NetlinkConnection(ScriptedTransport()))
     func data(_ element: SetElement) throws -> ArraySlice<UInt8> {
-      let request = try #require(sets.request(.addElement(element)))
+      let request = try #require(Request.written { sets.write(.addElement(element), to: &$0) })
       return try #require(Attributes(request.bytes.dropFirst(20)).first { $0.type == IPSET_ATTR_DATA }?.value)
     }
     let four = try data(.frontend(.frontends, Fixtures.frontend("10.96.0.1", 80)))

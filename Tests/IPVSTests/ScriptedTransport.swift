@@ -11,8 +11,9 @@ final class ScriptedTransport: NetlinkTransport {
   var receiveFault: TransportFault?
   var familyFault: TransportFault?
 
-  func send(_ datagram: [UInt8]) throws(TransportFault) {
+  func send(_ bytes: UnsafeRawBufferPointer) throws(TransportFault) {
     if let sendFault { throw sendFault }
+    let datagram = Array(bytes)
     sent.append(datagram)
     answers += respond(NetlinkReply.all(in: datagram)?.map { ($0.sequence, $0.flags) } ?? [])
   }
@@ -26,6 +27,15 @@ final class ScriptedTransport: NetlinkTransport {
   func family(_ name: String) throws(TransportFault) -> UInt16 {
     if let familyFault { throw familyFault }
     return 30
+  }
+}
+
+extension Request {
+  /// nil: there is no such message.
+  static func written(_ write: (inout Builder) -> Bool) -> Request? {
+    var isWritten = false
+    let request = Request { isWritten = write(&$0) }
+    return isWritten ? request : nil
   }
 }
 

@@ -122,6 +122,20 @@ import Testing
     }
   }
 
+  @Test func allSetsAreAskedForAtOnceOthersIncluded() throws {
+    #expect(try namespace.run { try sets().headers() } == [:])
+    try make([.frontends, .refuse])
+    try namespace.run {
+      let sets = try sets()
+      #expect(try SetSession().restore(["create others hash:ip", "add others 192.0.2.7"]) == nil)
+      #expect(try sets.perform([.addElement(.frontend(.refuse, frontend))]) == [])
+      let headers = try sets.headers()
+      #expect(headers.count == 5 && headers["others"]?.elements == 1)
+      #expect(headers["swiftlet-ipvs-4-refuse"]?.elements == 1 && headers["swiftlet-ipvs-6-refuse"]?.elements == 0)
+      #expect(try headers["swiftlet-ipvs-4-refuse"] == sets.header("swiftlet-ipvs-4-refuse"))
+    }
+  }
+
   /// A set that is full refuses thousands at once.
   @Test func eachRefusedElementIsToldAndTheOthersAreTaken() throws {
     try namespace.run {
