@@ -55,6 +55,7 @@ package struct Ledger: Sendable {
   /// Enters one of which nothing is in the books, unless another has one of its virtual servers.
   /// - Returns: whether it did.
   package mutating func enter(_ entry: Entry) -> Bool {
+    guard entries[entry.port.key] == nil else { return false }
     for (place, server) in entry.footprint.servers.enumerated() {
       guard let holder = servers.updateValue(Want(owner: entry.port.key, server: server), forKey: server.key) else { continue }
       servers[server.key] = holder
