@@ -51,9 +51,10 @@ struct ServiceEntry: Sendable {
 }
 
 extension EndpointSlice {
-  /// As upstream: the controller marks the slices of a headless Service, and no proxy uses what bears the mark.
+  /// Of a slice that names its Service. As upstream: the controller marks the slices of a headless one, and no proxy uses what bears
+  /// the mark.
   var isHeadless: Bool {
-    // One is the name of its Service; hashing the long name of the other takes a while with thousands of slices.
+    // A single label is that name; to hash the mark takes a while with thousands of slices.
     metadata.labels.count > 1 && metadata.labels["service.kubernetes.io/headless"] != nil
   }
 }
