@@ -84,6 +84,16 @@ final class Machine: Sendable {
     return tasks
   }
 
+  /// A start that is cut off between the creation of its task and the question for the task's process ("failed to get task pid")
+  /// leaves a task containerd does not look after (1.6 to 2.x, `services/tasks`): no request of the CRI removes the container.
+  func removeForgottenTasks() async throws {
+    for line in try await ctr("tasks", "list").split(separator: "\n").dropFirst() {
+      let fields = line.split(separator: " ")
+      guard fields.count == 3, fields[2] == "CREATED" else { continue }
+      _ = try await ctr("tasks", "delete", "--force", String(fields[0]))
+    }
+  }
+
   func ctr(_ words: String...) async throws -> String {
     try await Tool.must(["ctr", "--address", containerdSocket, "--namespace", "k8s.io"] + words)
   }

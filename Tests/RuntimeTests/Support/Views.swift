@@ -60,6 +60,8 @@ struct ContainerView: Sendable {
   var isRunning: Bool { tree["state"]["running"].exists }
   var waitingReason: String { tree["state"]["waiting"]["reason"].text }
   var message: String { tree["state"]["waiting"]["message"].text }
+  /// Why the container before it ended.
+  var lastReason: String { tree["lastState"]["terminated"]["reason"].text }
   var exitCode: Int? { tree["state"]["terminated"].exists ? tree["state"]["terminated"]["exitCode"].int : nil }
 }
 
