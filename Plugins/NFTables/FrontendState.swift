@@ -18,13 +18,14 @@ package struct FrontendState: Equatable, Sendable {
         && left.endpoints == right.endpoints && left.fields.rare == right.fields.rare
   }
 
-  /// Changed only by the value that is alone in holding it.
+  /// Changed only by the value that is alone in holding it, so that the compiler's rules for that value hold for its fields too and
+  /// need not be checked again at each of them.
   private final class Fields: @unchecked Sendable {
-    var endpoints: [Endpoint]
-    var rare: RareParts.Shared?
-    var refusals: Refusals
-    var serviceClass: ServiceClass?
-    var owner: ServiceKey?
+    @exclusivity(unchecked) var endpoints: [Endpoint]
+    @exclusivity(unchecked) var rare: RareParts.Shared?
+    @exclusivity(unchecked) var refusals: Refusals
+    @exclusivity(unchecked) var serviceClass: ServiceClass?
+    @exclusivity(unchecked) var owner: ServiceKey?
 
     init(_ endpoints: [Endpoint], _ rare: RareParts.Shared?, _ refusals: Refusals, _ serviceClass: ServiceClass?, _ owner: ServiceKey?) {
       self.endpoints = endpoints

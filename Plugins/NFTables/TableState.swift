@@ -38,6 +38,8 @@ package final class TableState {
     // No two of the changes claim one front end, so places are asked for once one is given up.
     var places: [FrontendKey: Int]?
     delta.settled.reserveCapacity(changes.count)
+    // Asked for each change: one access to the fields instead of one for each.
+    let (services, frontends) = (services, frontends)
     func aim(_ key: FrontendKey, at state: FrontendState?, isClaim: Bool) {
       if places == nil {
         if isClaim { return delta.settled.append((key, state)) }
@@ -113,21 +115,30 @@ package final class TableState {
   /// - Parameter delta: of these changes; what is settled moves out of it.
   package func commit(_ changes: some Collection<Change>, _ delta: inout TableDelta) {
     var touched: [Address] = []
+    func note(hairpinsOf port: ServicePort, _ step: Int) {
+      for address in port.hairpins { count(&hairpinUses, address, step) }
+      touched += port.hairpins
+    }
     for change in changes where change.family == family {
-      let record: ServicePort?
       switch change {
       case .upsert(let port):
-        record = services.updateValue(port, forKey: port.key)
-        for address in port.hairpins { count(&hairpinUses, address, 1) }
-        touched += port.hairpins
-      case .removal(let key, _): record = services.removeValue(forKey: key)
-      case .sweep: record = nil
-      }
-      if let record {
-        for address in record.hairpins { count(&hairpinUses, address, -1) }
-        touched += record.hairpins
+        if let former = services.updateValue(port, forKey: port.key), !former.hairpins.isEmpty { note(hairpinsOf: former, -1) }
+        if !port.hairpins.isEmpty { note(hairpinsOf: port, 1) }
+      case .removal(let key, _):
+        if let former = services.removeValue(forKey: key) { note(hairpinsOf: former, -1) }
+      case .sweep: break
       }
     }
+    settle(&delta, in: &frontends)
+    for (reference, step) in delta.uses { count(&classUses, reference, step) }
+    if isDeferred { classes.formUnion(delta.newClasses) }
+    hairpins.formUnion(delta.newHairpins)
+    for address in touched {
+      if hairpinUses[address] == nil, hairpins.contains(address) { idleHairpins.insert(address) } else { idleHairpins.remove(address) }
+    }
+  }
+
+  private func settle(_ delta: inout TableDelta, in frontends: inout [FrontendKey: FrontendState]) {
     // Each front end is there once.
     while let (key, state) = delta.settled.popLast() {
       if let state {
@@ -136,12 +147,6 @@ package final class TableState {
         frontends[key] = nil
         carried[key] = nil
       }
-    }
-    for (reference, step) in delta.uses { count(&classUses, reference, step) }
-    if isDeferred { classes.formUnion(delta.newClasses) }
-    hairpins.formUnion(delta.newHairpins)
-    for address in touched {
-      if hairpinUses[address] == nil, hairpins.contains(address) { idleHairpins.insert(address) } else { idleHairpins.remove(address) }
     }
   }
 

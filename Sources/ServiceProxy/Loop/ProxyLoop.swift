@@ -105,12 +105,8 @@ public actor ProxyLoop {
 
   private func apply(_ changes: [ServiceChange]) {
     guard !changes.isEmpty else { return }
-    table.expect(changes)
-    var services: UInt64 = 0
-    for change in changes {
-      table.apply(change)
-      if change.isOfService { services += 1 }
-    }
+    table.apply(changes)
+    let services = UInt64(changes.count { $0.isOfService })
     counts.serviceChanges += services
     counts.endpointChanges += UInt64(changes.count) - services
     submitted += 1

@@ -108,9 +108,12 @@ struct FrontendClaims: Sendable {
   private mutating func claimFree(_ wanted: [ResolvedServicePort], for service: Int) -> Bool {
     for index in wanted.indices {
       if index > 0, wanted[index - 1].key == wanted[index].key { return giveBack(wanted[..<index], of: service) }
-      for frontend in wanted[index].frontends {
-        let key = FrontendKey(wanted[index], frontend)
-        let claim = Holder(service: service, port: wanted[index].key, isClusterAddress: frontend.kind == .clusterIP)
+      // By their places: a service port is large to copy.
+      let (ipProtocol, family) = (wanted[index].ipProtocol, wanted[index].family)
+      for number in wanted[index].frontends.indices {
+        let key = FrontendKey(wanted[index].frontends[number], ipProtocol, family)
+        let isClusterAddress = wanted[index].frontends[number].kind == .clusterIP
+        let claim = Holder(service: service, port: wanted[index].key, isClusterAddress: isClusterAddress)
         guard let holder = holders.updateValue(claim, forKey: key) else { continue }
         holders[key] = holder
         return giveBack(wanted[...index], of: service)

@@ -9,10 +9,14 @@ struct FrontendKey: Hashable, Sendable, CustomStringConvertible {
   var port: UInt16
 
   init(_ port: ResolvedServicePort, _ frontend: ResolvedServicePort.Frontend) {
-    family = port.family
-    ipProtocol = port.ipProtocol
+    self.init(frontend, port.ipProtocol, port.family)
+  }
+
+  init(_ frontend: ResolvedServicePort.Frontend, _ ipProtocol: IPProtocol, _ family: IPFamily) {
+    self.family = family
+    self.ipProtocol = ipProtocol
     address = frontend.address
-    self.port = frontend.port
+    port = frontend.port
   }
 
   init(nodePort port: UInt16, _ ipProtocol: IPProtocol, _ family: IPFamily) {

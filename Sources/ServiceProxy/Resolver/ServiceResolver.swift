@@ -3,9 +3,15 @@ import KubeModel
 /// Turns one Service and its EndpointSlices into what this node's kernel must do. A function of values: no I/O, no clock,
 /// no memory of earlier calls.
 public struct ServiceResolver: Sendable {
-  public var node: NodeView
+  /// In one place: it is handed on for each service port.
+  private var view: Shared<NodeView>
 
-  public init(node: NodeView) { self.node = node }
+  public var node: NodeView {
+    get { view.value }
+    set { view = Shared(newValue) }
+  }
+
+  public init(node: NodeView) { view = Shared(node) }
 
   /// For a node nothing but the name of is known.
   public init(nodeName: String) { self.init(node: NodeView(name: nodeName)) }
@@ -42,7 +48,7 @@ public struct ServiceResolver: Sendable {
     for family in [IPFamily.v4, .v6] where service.value.spec.isServed(in: family) {
       let own =
         slices.allSatisfy { $0.value.addressType.family == family } ? slices : slices.filter { $0.value.addressType.family == family }
-      let frontends = ServiceFrontends(of: service, family: family, stated: stated, node: node)
+      let frontends = ServiceFrontends(of: service, family: family, stated: stated, node: view.value)
       if frontends.ranges.isChecked, frontends.ranges.networks.isEmpty {
         resolution.issues.append(
           ServiceIssue(
@@ -50,10 +56,7 @@ public struct ServiceResolver: Sendable {
             reason: "no range is of \(family.rawValue): nobody is served at the balancer's \(family.rawValue) addresses"))
       }
       for index in service.value.spec.ports.indices {
-        let port = resolve(service.value.spec.ports[index], of: service, name, slices: own, frontends: frontends)
-        guard let port else { continue }
-        // Most have one.
-        if resolution.ports.isEmpty { resolution.ports = [port] } else { resolution.ports.append(port) }
+        resolve(service.value.spec.ports[index], of: service, name, slices: own, frontends: frontends, into: &resolution.ports)
       }
     }
     guard service.value.needsHealthCheck else { return resolution }
@@ -93,13 +96,7 @@ public struct ServiceResolver: Sendable {
   /// "namespace/name:port/TCP/4"
   /// - Parameter service: "namespace/name"
   static func key(of port: ServicePort, _ service: String, _ family: IPFamily) -> String {
-    var key = service
-    // In one allocation.
-    key.reserveCapacity(service.utf8.count + port.name.utf8.count + 8)
-    key += ":"
-    key += port.name
-    key += suffix(port.protocol, family)
-    return key
+    String(joining: service, ":", port.name, suffix(port.protocol, family))
   }
 
   private static func suffix(_ ipProtocol: IPProtocol, _ family: IPFamily) -> String {
@@ -126,19 +123,23 @@ public struct ServiceResolver: Sendable {
   }
 
   private func resolve(
-    _ port: ServicePort, of service: Shared<Service>, _ name: String, slices: [Shared<EndpointSlice>], frontends: ServiceFrontends
-  ) -> ResolvedServicePort? {
-    let selection = EndpointSelection(port: port, of: service, slices: slices, node: node)
+    _ port: ServicePort, of service: Shared<Service>, _ name: String, slices: [Shared<EndpointSlice>], frontends: ServiceFrontends,
+    into ports: inout [ResolvedServicePort]
+  ) {
+    let selection = EndpointSelection(port: port, of: service, slices: slices, node: view.value)
     let own = frontends.frontends(of: port, of: service, hasEndpoints: selection.hasEndpoints)
-    guard !own.isEmpty else { return nil }
+    guard !own.isEmpty else { return }
     let endpoints = selection.endpoints(for: own)
     let isSticky = service.value.spec.sessionAffinity == .clientIP
-    return ResolvedServicePort(
-      key: ServiceResolver.key(of: port, name, frontends.family), family: frontends.family, ipProtocol: port.protocol,
-      frontends: own, endpoints: endpoints,
-      affinitySeconds: isSticky ? UInt32(clamping: service.value.spec.sessionAffinityTimeoutSeconds) : 0,
-      sourceRanges: own.contains(where: \.checksSource) ? frontends.ranges.networks : [],
-      lingering: port.protocol == .tcp ? [] : selection.lingering(besides: endpoints))
+    // Most have one.
+    if ports.isEmpty { ports.reserveCapacity(1) }
+    ports.append(
+      ResolvedServicePort(
+        key: ServiceResolver.key(of: port, name, frontends.family), family: frontends.family, ipProtocol: port.protocol,
+        frontends: own, endpoints: endpoints,
+        affinitySeconds: isSticky ? UInt32(clamping: service.value.spec.sessionAffinityTimeoutSeconds) : 0,
+        sourceRanges: own.contains(where: \.checksSource) ? frontends.ranges.networks : [],
+        lingering: port.protocol == .tcp ? [] : selection.lingering(besides: endpoints)))
   }
 
   private func healthCheck(of service: Shared<Service>, slices: [Shared<EndpointSlice>]) -> HealthCheck? {
@@ -148,7 +149,7 @@ public struct ServiceResolver: Sendable {
       let own = slices.filter { $0.value.addressType.family == family }
       // An address counts once, however many ports it serves.
       let ready = service.value.spec.ports.flatMap { port in
-        EndpointCandidate.all(of: port, of: service, in: own, node: node).filter { $0.isReady && $0.onNode }.map(\.place.address)
+        EndpointCandidate.all(of: port, of: service, in: own, node: view.value).filter { $0.isReady && $0.onNode }.map(\.place.address)
       }
       counts[family] = Set(ready).count
     }

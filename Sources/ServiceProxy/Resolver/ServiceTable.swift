@@ -35,7 +35,7 @@ public struct ServiceTable: Sendable {
   public var serviceNames: [String] { entries.filter { $0.service != nil }.map(\.name).sorted() }
 
   /// These come next. A first list holds thousands: dictionaries that grow with it are made anew, and hashed, again and again.
-  mutating func expect(_ changes: [ServiceChange]) {
+  private mutating func expect(_ changes: [ServiceChange]) {
     guard changes.count > entries.count else { return }
     var (services, slices) = (0, 0)
     for change in changes {
@@ -51,6 +51,12 @@ public struct ServiceTable: Sendable {
     placeOfSlice.reserveCapacity(placeOfSlice.count + slices)
     // At least one front end each.
     claims.reserve(services)
+  }
+
+  /// All of them, in their order.
+  public mutating func apply(_ changes: [ServiceChange]) {
+    expect(changes)
+    for change in changes { apply(change) }
   }
 
   public mutating func apply(_ change: ServiceChange) {
