@@ -3,11 +3,12 @@
 /// An IPv4 address sits in the lowest 32 bits. An IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) keeps the family it was
 /// written in; manifests that use one are refused, because the two spellings would name one Service twice.
 public struct IPAddress: Sendable, Hashable {
-  public let family: IPFamily
+  // The words first: what is stored behind an address then takes the rest of the third word.
   /// The most significant 64 bits in host order; 0 for IPv4.
   public let high: UInt64
   /// The least significant 64 bits in host order; for IPv4 only the lowest 32 are used.
   public let low: UInt64
+  public let family: IPFamily
 
   /// An IPv4 address from its 32 bits in host order (`0x7f000001` is 127.0.0.1).
   public init(v4 bits: UInt32) {

@@ -2,11 +2,11 @@ import KubeModel
 
 /// What a packet is matched by: no two service ports may hold the same.
 struct FrontendKey: Hashable, Sendable, CustomStringConvertible {
-  var family: IPFamily
-  var ipProtocol: IPProtocol
   /// `nil`: a node port.
   var address: IPAddress?
   var port: UInt16
+  var family: IPFamily
+  var ipProtocol: IPProtocol
 
   init(_ port: ResolvedServicePort, _ frontend: ResolvedServicePort.Frontend) {
     self.init(frontend, port.ipProtocol, port.family)

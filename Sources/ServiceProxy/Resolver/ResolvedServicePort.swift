@@ -39,9 +39,9 @@ public struct ResolvedServicePort: Sendable, Hashable {
     public enum Selection: Int32, Sendable { case cluster = 1, local }
     public enum WhenEmpty: Int32, Sendable { case refuse = 1, drop }
 
-    public var kind: Kind
     /// `nil` for a node port: every address node ports answer on.
     public var address: IPAddress?
+    public var kind: Kind
     public var port: UInt16
     public var masquerade: Masquerade
     public var selection: Selection
