@@ -131,6 +131,38 @@ import Testing
     await node.stop()
   }
 
+  /// What a client that goes away does to a start, `RestartTests` shows with a real runtime.
+  @Test(arguments: ["RunPodSandbox", "CreateContainer", "StartContainer"])
+  func aDaemonThatIsStoppedBringsToItsEndWhatItBegan(_ call: String) async throws {
+    await node.runtime.hold(call)
+    await node.want([.simple("web")])
+    await node.start()
+    try await node.eventually("\(call) asked for") { await node.runtime.calls[call] == 1 }
+    let stopping = Task { await node.stop() }
+    try await eventually("told to stop") { node.time.wakes(after: .seconds(10)) != nil }
+    await node.runtime.release(call)
+    await stopping.value
+    await node.start()
+    try await node.becomesReady("web")
+    for call in ["RunPodSandbox", "CreateContainer", "StartContainer"] {
+      #expect(await node.runtime.journal.count { $0.hasPrefix(call) } == 1, "\(call) once")
+    }
+    #expect(await node.status("web")?.containers.first?.restartCount == 0)
+    await node.stop()
+  }
+
+  @Test func aCallThatHangsHoldsUpAStoppingDaemonForTenSecondsAtMost() async throws {
+    await node.runtime.inject(.neverAnswers, on: "StartContainer")
+    await node.want([.simple("web")])
+    await node.start()
+    try await node.eventually("StartContainer asked for") { await node.runtime.calls["StartContainer"] == 1 }
+    let stopping = Task { await node.stop() }
+    try await eventually("told to stop") { node.time.wakes(after: .seconds(10)) != nil }
+    node.time.advance(by: 10_000_000_000)
+    await stopping.value
+    #expect(await node.runtime.givenUp == ["StartContainer"])
+  }
+
   @Test func burstablePodsTogetherWeighWhatTheyAskFor() async throws {
     let cpu = ResourceRequirements(requests: ["cpu": Quantity(milli: 500)])
     let pods = ["a", "b"].map { ManagedPod.make($0, PodSpec(containers: [Container(name: "main", image: "web:1", resources: cpu)])) }

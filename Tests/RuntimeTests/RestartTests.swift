@@ -93,6 +93,26 @@ extension RuntimeTests {
       }
     }
 
+    /// The start is brought to its end first: a pod that is not restarted would fail by it.
+    @Test(arguments: [50, 90, 140, 180, 220, 260, 300])
+    func aDaemonThatIsStoppedInTheMiddleOfAStartBreaksNoContainer(milliseconds: Int) async throws {
+      try await Node.with { node in
+        let share = Manifests.share(node)
+        try node.put(
+          "a.yaml",
+          Manifests.pod(
+            "single", script: "echo run >> /share/runs; \(Manifests.forever)", spec: "restartPolicy: Never\n\(share.spec)",
+            container: share.container))
+        // The offset is what is tried here, not a wait for something.
+        try await Task.sleep(for: .milliseconds(milliseconds))
+        try await node.stop(SIGTERM)
+        try await node.start()
+        #expect(try await node.running("single").first.restarts == 0)
+        #expect(try await eventually("its first line") { TestFiles.read("\(node.share)/runs") } == "run\n", "it ran once")
+        try await eventually("its sandbox and its container, and no other") { try await node.machine.containers().count == 2 }
+      }
+    }
+
     @Test func podsOutliveARestartOfContainerd() async throws {
       try await withService { node, service in
         let tasks = try await node.machine.tasks()

@@ -14,7 +14,24 @@ extension PodWorker {
     guard let image = await ensureImage(of: container, sandboxConfig), !state.isTerminating,
       let config = await configure(container, attempt: attempt, image: image, hostname: sandboxConfig.hostname)
     else { return false }
-    return await createAndStart(config, of: container, sandboxID: sandboxID, sandboxConfig: sandboxConfig)
+    return await toItsEnd { await self.createAndStart(config, of: container, sandboxID: sandboxID, sandboxConfig: sandboxConfig) }
+  }
+
+  /// How long what was begun may take when the daemon is asked to stop. A start takes a runtime well under a second; systemd waits 90 s.
+  static let endingLimit = Duration.seconds(10)
+
+  /// Brings to its end what was begun, also when the daemon is asked to stop in the middle of it. A runtime ends the process of a start
+  /// whose client goes away (containerd 1.6 to 2.x), and a pod that is not restarted would fail by an upgrade of the daemon.
+  func toItsEnd<Outcome: Sendable>(_ work: @escaping @Sendable () async -> Outcome) async -> Outcome {
+    let task = Task { await work() }
+    return await withTaskCancellationHandler {
+      await task.value
+    } onCancel: { [context] in
+      Task {
+        try? await context.sleep(PodWorker.endingLimit)
+        task.cancel()
+      }
+    }
   }
 
   private func ensureImage(of container: Container, _ sandboxConfig: CRIPodSandboxConfig) async -> ImageEnsurer.Ready? {

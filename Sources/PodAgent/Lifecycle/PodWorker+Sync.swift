@@ -110,7 +110,7 @@ extension PodWorker {
       guard !Task.isCancelled, !state.isTerminating else { return false }
       switch action {
       case .createSandbox(let attempt):
-        guard await createSandbox(attempt: attempt) else { return false }
+        guard await toItsEnd({ await self.createSandbox(attempt: attempt) }) else { return false }
         anyDone = true
       case .start(let name, let isInit, let attempt, let sandboxID):
         if await start(name, isInit: isInit, attempt: attempt, sandboxID: sandboxID) { anyDone = true }
