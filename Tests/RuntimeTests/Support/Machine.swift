@@ -85,7 +85,7 @@ final class Machine: Sendable {
   }
 
   /// A start that is cut off between the creation of its task and the question for the task's process ("failed to get task pid")
-  /// leaves a task containerd does not look after (1.6 to 2.x, `services/tasks`): no request of the CRI removes the container.
+  /// leaves a task containerd does not look after (containerd/containerd#11037): no request of the CRI removes the container.
   func removeForgottenTasks() async throws {
     for line in try await ctr("tasks", "list").split(separator: "\n").dropFirst() {
       let fields = line.split(separator: " ")
