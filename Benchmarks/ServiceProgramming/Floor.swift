@@ -17,7 +17,7 @@ struct RecordedWork {
 
   init(_ workload: Workload, changes count: Int) {
     var table = ServiceTable(resolver: ServiceResolver(nodeName: "bench"))
-    for change in workload.everything { table.apply(change) }
+    table.apply(workload.everything)
     load = table.fullLoad(firstGeneration: 1, bound: ProxyLoop.fullLoadBound)
     changes = []
     for number in 1...max(count, 1) {

@@ -31,6 +31,7 @@ import Testing
       return await node.isReady("web") && isCounted
     }
     let status = try #require(await node.status("web")?.containers.first)
+    #expect(status.restartCount == 1)
     guard case .terminated(let code, "Error", _, _, _)? = status.lastTermination else {
       Issue.record("\(status)")
       return

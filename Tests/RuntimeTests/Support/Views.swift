@@ -60,8 +60,9 @@ struct ContainerView: Sendable {
   var isRunning: Bool { tree["state"]["running"].exists }
   var waitingReason: String { tree["state"]["waiting"]["reason"].text }
   var message: String { tree["state"]["waiting"]["message"].text }
-  /// Why the container before it ended.
+  /// Why the container before it ended, and the runtime's words for it.
   var lastReason: String { tree["lastState"]["terminated"]["reason"].text }
+  var lastMessage: String { tree["lastState"]["terminated"]["message"].text }
   var exitCode: Int? { tree["state"]["terminated"].exists ? tree["state"]["terminated"]["exitCode"].int : nil }
 }
 
